@@ -1,0 +1,16 @@
+# Everything comes from Debian packages (listed in ./dev).
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(CURL REQUIRED)
+find_package(SQLite3 REQUIRED)
+find_package(GTest REQUIRED)
+find_package(benchmark REQUIRED)
+find_package(simdjson REQUIRED)
+find_package(fmt REQUIRED)
+find_package(RocksDB REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS context)
+find_package(prometheus-cpp REQUIRED COMPONENTS core)
+
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(zstd REQUIRED IMPORTED_TARGET libzstd)

@@ -1,0 +1,29 @@
+# Compile options and the three ways to declare a target.
+
+add_library(saffron_options INTERFACE)
+target_include_directories(saffron_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
+target_compile_options(saffron_options INTERFACE -Wall -Wextra -Wpedantic -Werror)
+if(SAFFRON_SANITIZE)
+  target_compile_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE} -fno-omit-frame-pointer)
+  target_link_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE})
+endif()
+
+# saffron_library(NAME SOURCES... LINKS...): one library a folder; LINKS are the folders it may see.
+function(saffron_library name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_library(${name} STATIC ${ARG_SOURCES})
+  target_link_libraries(${name} PUBLIC saffron_options ${ARG_LINKS})
+endfunction()
+
+# saffron_test(NAME SOURCES... LINKS... [ENVIRONMENT k=v...]): one GoogleTest program, one ctest entry
+# a program. Unit tests stand beside their code (foo_test.cc).
+function(saffron_test name)
+  cmake_parse_arguments(ARG "" "TIMEOUT" "SOURCES;LINKS;ENVIRONMENT" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE saffron_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  add_test(NAME ${name} COMMAND ${name} --gtest_brief=1)
+  if(NOT ARG_TIMEOUT)
+    set(ARG_TIMEOUT 300)
+  endif()
+  set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
+endfunction()
