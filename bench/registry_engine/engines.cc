@@ -178,7 +178,8 @@ rocksdb::DBOptions DatabaseOptions(const std::shared_ptr<rocksdb::Cache>& cache)
   db.create_if_missing = true;
   db.create_missing_column_families = true;
   db.write_buffer_manager = std::make_shared<rocksdb::WriteBufferManager>(64 * kMiB, cache);
-  db.max_total_wal_size = 64 * kMiB;  // bounds what a restart replays
+  db.max_total_wal_size = 16 * kMiB;  // bounds what a restart replays
+  db.avoid_flush_during_recovery = true;
   db.max_background_jobs = 2;
   db.max_open_files = 256;
   db.bytes_per_sync = kMiB;
