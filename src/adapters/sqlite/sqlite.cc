@@ -1,0 +1,267 @@
+#include "adapters/sqlite/sqlite.h"
+
+#include <sqlite3.h>
+
+namespace saffron::sqlite {
+
+namespace {
+
+Code CodeOf(int result) {
+  switch (result & 0xff) {
+    case SQLITE_BUSY:
+    case SQLITE_LOCKED:
+    case SQLITE_FULL:
+    case SQLITE_IOERR:
+    case SQLITE_NOMEM:
+    case SQLITE_CANTOPEN:
+    case SQLITE_READONLY:
+    case SQLITE_PERM: return Code::kUnavailable;
+    case SQLITE_CORRUPT:
+    case SQLITE_NOTADB: return Code::kCorrupt;
+    case SQLITE_CONSTRAINT: return Code::kConflict;
+    case SQLITE_TOOBIG: return Code::kInvalid;
+    case SQLITE_INTERRUPT: return Code::kCancelled;
+    default: return Code::kInternal;
+  }
+}
+
+Error ErrorOf(sqlite3* handle, int result) {
+  std::string message = "sqlite: ";
+  message += sqlite3_errstr(result);
+  if (handle != nullptr && sqlite3_errcode(handle) != SQLITE_OK) {
+    message += ": ";
+    message += sqlite3_errmsg(handle);
+    if (int os_error = sqlite3_system_errno(handle); os_error != 0) {
+      message += " (errno " + std::to_string(os_error) + ")";
+    }
+  }
+  return {CodeOf(result), std::move(message)};
+}
+
+// A null pointer would bind NULL where an empty value is meant.
+const char* Data(std::string_view value) { return value.data() == nullptr ? "" : value.data(); }
+
+}  // namespace
+
+Statement::Statement(Statement&& other) noexcept
+    : owner_(other.owner_),
+      handle_(std::exchange(other.handle_, nullptr)),
+      home_(other.home_),
+      bind_result_(other.bind_result_) {}
+
+Statement::~Statement() {
+  if (handle_ == nullptr) return;
+  if (home_ == nullptr) {
+    sqlite3_finalize(handle_);
+    return;
+  }
+  sqlite3_reset(handle_);
+  sqlite3_clear_bindings(handle_);
+  home_->push_back(handle_);
+}
+
+Statement& Statement::Note(int bind_result) {
+  if (bind_result_ == SQLITE_OK) bind_result_ = bind_result;
+  return *this;
+}
+
+Statement& Statement::BindInt(int parameter, std::int64_t value) {
+  return Note(sqlite3_bind_int64(handle_, parameter, value));
+}
+
+Statement& Statement::BindReal(int parameter, double value) {
+  return Note(sqlite3_bind_double(handle_, parameter, value));
+}
+
+Statement& Statement::BindText(int parameter, std::string_view value) {
+  return Note(sqlite3_bind_text64(handle_, parameter, Data(value), value.size(), SQLITE_STATIC,
+                                  SQLITE_UTF8));
+}
+
+Statement& Statement::BindBlob(int parameter, std::string_view value) {
+  return Note(sqlite3_bind_blob64(handle_, parameter, Data(value), value.size(), SQLITE_STATIC));
+}
+
+Statement& Statement::BindNull(int parameter) {
+  return Note(sqlite3_bind_null(handle_, parameter));
+}
+
+Result<bool> Statement::Step() {
+  if (bind_result_ != SQLITE_OK) return owner_->LastError(std::exchange(bind_result_, SQLITE_OK));
+  int result = sqlite3_step(handle_);
+  if (result == SQLITE_ROW) return true;
+  if (result == SQLITE_DONE) return false;
+  return owner_->LastError(result);
+}
+
+Status Statement::Run() {
+  while (true) {
+    Result<bool> row = Step();
+    if (row.ok() && *row) continue;
+    Reset();
+    if (!row.ok()) return std::move(row).error();
+    return Ok();
+  }
+}
+
+void Statement::Reset() { sqlite3_reset(handle_); }
+
+std::int64_t Statement::Int(int column) const { return sqlite3_column_int64(handle_, column); }
+
+double Statement::Real(int column) const { return sqlite3_column_double(handle_, column); }
+
+std::string_view Statement::Text(int column) const {
+  const auto* text = reinterpret_cast<const char*>(sqlite3_column_text(handle_, column));
+  if (text == nullptr) return {};
+  return {text, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
+}
+
+std::string_view Statement::Blob(int column) const {
+  const auto* bytes = static_cast<const char*>(sqlite3_column_blob(handle_, column));
+  if (bytes == nullptr) return {};
+  return {bytes, static_cast<std::size_t>(sqlite3_column_bytes(handle_, column))};
+}
+
+bool Statement::IsNull(int column) const {
+  return sqlite3_column_type(handle_, column) == SQLITE_NULL;
+}
+
+Result<std::unique_ptr<Connection>> Connection::Open(const ConnectionOptions& options) {
+  sqlite3* handle = nullptr;
+  constexpr int kFlags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX;
+  int result = sqlite3_open_v2(options.path.c_str(), &handle, kFlags, nullptr);
+  std::unique_ptr<Connection> connection(new Connection(handle));  // closes it if this fails
+  if (result != SQLITE_OK) return ErrorOf(handle, result).Within(options.path);
+  sqlite3_extended_result_codes(handle, 1);
+  sqlite3_busy_timeout(handle, options.busy_timeout_ms);
+  const std::string pragmas =
+      "PRAGMA page_size=" + std::to_string(options.page_bytes) +
+      ";PRAGMA journal_mode=WAL;PRAGMA synchronous=NORMAL;PRAGMA temp_store=MEMORY"
+      ";PRAGMA cache_size=-" +
+      std::to_string(options.cache_bytes / 1024) +
+      ";PRAGMA wal_autocheckpoint=" + std::to_string(options.wal_autocheckpoint_pages) +
+      // After a large transaction the WAL file is cut back to this.
+      ";PRAGMA journal_size_limit=67108864";
+  if (Status status = connection->Execute(pragmas.c_str()); !status.ok()) {
+    return status.error().Within(options.path);
+  }
+  return connection;
+}
+
+Connection::~Connection() {
+  for (auto& [sql, statements] : idle_) {
+    for (sqlite3_stmt* statement : statements) sqlite3_finalize(statement);
+  }
+  sqlite3_close_v2(handle_);
+}
+
+Error Connection::LastError(int result) const { return ErrorOf(handle_, result); }
+
+Result<sqlite3_stmt*> Connection::Compile(std::string_view sql, unsigned flags) {
+  sqlite3_stmt* statement = nullptr;
+  int result = sqlite3_prepare_v3(handle_, sql.data(), static_cast<int>(sql.size()), flags,
+                                  &statement, nullptr);
+  if (result != SQLITE_OK) return LastError(result);
+  return statement;
+}
+
+Result<Statement> Connection::Prepare(std::string_view sql) {
+  auto found = idle_.find(sql);
+  if (found == idle_.end()) found = idle_.try_emplace(std::string(sql)).first;
+  std::vector<sqlite3_stmt*>& home = found->second;
+  if (!home.empty()) {
+    sqlite3_stmt* statement = home.back();
+    home.pop_back();
+    return Statement(this, statement, &home);
+  }
+  SAFFRON_ASSIGN(sqlite3_stmt * statement, Compile(sql, SQLITE_PREPARE_PERSISTENT));
+  return Statement(this, statement, &home);
+}
+
+Result<Statement> Connection::PrepareOnce(std::string_view sql) {
+  SAFFRON_ASSIGN(sqlite3_stmt * statement, Compile(sql, 0));
+  return Statement(this, statement, nullptr);
+}
+
+Status Connection::Execute(const char* sql) {
+  int result = sqlite3_exec(handle_, sql, nullptr, nullptr, nullptr);
+  if (result != SQLITE_OK) return LastError(result);
+  return Ok();
+}
+
+std::int64_t Connection::LastInsertRowid() const { return sqlite3_last_insert_rowid(handle_); }
+
+std::int64_t Connection::Changes() const { return sqlite3_changes64(handle_); }
+
+Status Connection::Run(const char* begin, const std::function<Status()>& body) {
+  SAFFRON_TRY(Execute(begin));
+  Status status = body();
+  if (status.ok()) {
+    int result = sqlite3_exec(handle_, "COMMIT", nullptr, nullptr, nullptr);
+    if (result == SQLITE_OK) return Ok();
+    Error error = LastError(result);
+    // The commit frame may have reached the WAL before the call failed.
+    if ((result & 0xff) == SQLITE_IOERR) error = UnknownOutcome(error.message());
+    status = std::move(error);
+  }
+  // Some errors (full, I/O) have rolled it back already.
+  if (sqlite3_get_autocommit(handle_) == 0) {
+    sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+  }
+  return status;
+}
+
+Status Connection::InTransaction(const std::function<Status()>& body) {
+  return Run("BEGIN IMMEDIATE", body);
+}
+
+Status Connection::InSnapshot(const std::function<Status()>& body) { return Run("BEGIN", body); }
+
+Database::Lease::~Lease() {
+  if (owner_ != nullptr) owner_->GiveBack(connection_);
+}
+
+Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options, const char* schema) {
+  std::unique_ptr<Database> database(new Database(std::move(options)));
+  SAFFRON_ASSIGN(database->writer_, Connection::Open(database->options_.connection));
+  if (Status status = database->writer_->Execute(schema); !status.ok()) {
+    return status.error().Within(database->options_.connection.path);
+  }
+  return database;
+}
+
+Database::Lease Database::Writer() {
+  std::unique_lock<std::mutex> lock(writer_mutex_);
+  return {nullptr, writer_.get(), std::move(lock)};
+}
+
+Result<Database::Lease> Database::Reader() {
+  std::unique_lock<std::mutex> lock(readers_mutex_);
+  while (idle_readers_.empty()) {
+    if (readers_.size() + readers_opening_ < options_.max_readers) {
+      ++readers_opening_;
+      lock.unlock();
+      Result<std::unique_ptr<Connection>> opened = Connection::Open(options_.connection);
+      lock.lock();
+      --readers_opening_;
+      if (!opened.ok()) {
+        reader_idle_.notify_one();  // another may try in its place
+        return std::move(opened).error();
+      }
+      readers_.push_back(std::move(opened).value());
+      return Lease(this, readers_.back().get(), {});
+    }
+    reader_idle_.wait(lock);
+  }
+  Connection* reader = idle_readers_.back();
+  idle_readers_.pop_back();
+  return Lease(this, reader, {});
+}
+
+void Database::GiveBack(Connection* reader) {
+  std::lock_guard<std::mutex> lock(readers_mutex_);
+  idle_readers_.push_back(reader);
+  reader_idle_.notify_one();
+}
+
+}  // namespace saffron::sqlite
