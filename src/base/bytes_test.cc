@@ -48,7 +48,9 @@ RC_GTEST_PROP(BytesTest, RoundTripsAndRefusesEveryCut,
 }
 
 TEST(BytesTest, AFailedReadConsumesNothing) {
-  ByteReader reader("\x05" "abc");
+  ByteReader reader(
+      "\x05"
+      "abc");
   std::string_view text = "kept";
   std::uint64_t number = 9;
   EXPECT_FALSE(reader.ReadLengthPrefixed(text));

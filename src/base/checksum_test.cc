@@ -22,12 +22,9 @@ struct Vector {
   std::uint32_t crc;
 };
 std::vector<Vector> Rfc3720() {
-  return {{std::string(32, '\0'), 0x8a9136aa},
-          {std::string(32, '\xff'), 0x62a8ab43},
-          {Counting(0, 1), 0x46dd794e},
-          {Counting(31, -1), 0x113fdb5c},
-          {"123456789", 0xe3069283},
-          {"", 0}};
+  return {{std::string(32, '\0'), 0x8a9136aa}, {std::string(32, '\xff'), 0x62a8ab43},
+          {Counting(0, 1), 0x46dd794e},        {Counting(31, -1), 0x113fdb5c},
+          {"123456789", 0xe3069283},           {"", 0}};
 }
 
 TEST(Crc32cTest, MatchesRfc3720) {

@@ -75,12 +75,13 @@ TEST_F(LogTest, KeepsUtf8AndReplacesWhatIsNot) {
 
 TEST_F(LogTest, ADisabledLevelCallsNeitherClockNorSink) {
   int calls = 0;
-  Log log({.level = LogLevel::kWarning, .format = LogFormat::kText},
-          [&] {
-            ++calls;
-            return WallTime();
-          },
-          [&](std::string_view) { ++calls; });
+  Log log(
+      {.level = LogLevel::kWarning, .format = LogFormat::kText},
+      [&] {
+        ++calls;
+        return WallTime();
+      },
+      [&](std::string_view) { ++calls; });
   log.Debug("a");
   log.Info("b");
   EXPECT_EQ(calls, 0);
