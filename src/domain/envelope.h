@@ -1,7 +1,6 @@
 // The one shape of everything in the log and on the bus.
 #pragma once
 
-#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -10,11 +9,10 @@
 
 #include "base/ids.h"
 #include "base/result.h"
+#include "base/sha256.h"
 #include "domain/names.h"
 
 namespace saffron {
-
-using Sha256 = std::array<std::uint8_t, 32>;
 
 enum class Lifecycle : std::uint8_t { kAbsent = 0, kPresent = 1 };
 
@@ -42,11 +40,11 @@ struct TransactionPart {
 };
 
 struct EventMetadata {
-  std::string service;      // who wrote it: "oms", "instance-worker", ...
-  EventId command_id;       // of a command: its own id
-  EventType command_type;   // of a command: its own type
-  Sha256 request_sha256{};  // of the canonical command (RequestHash)
-  std::string traceparent;  // W3C; may be empty
+  std::string service;            // who wrote it: "oms", "instance-worker", ...
+  EventId command_id;             // of a command: its own id
+  EventType command_type;         // of a command: its own type
+  Sha256Digest request_sha256{};  // of the canonical command (RequestHash)
+  std::string traceparent;        // W3C; may be empty
   std::vector<OntologyStamp> ontology;
   // A class command, and its outcome: the number it gave to the ontology head of its branch.
   SequenceNumber ontology_head;
@@ -68,12 +66,19 @@ struct Envelope {
 
 inline constexpr std::size_t kDefaultMaxEnvelopeBytes = 900 * 1024;
 
-// Appends the envelope as one line of JSON without the newline. `data` goes in as it is: the caller
+// Appends the envelope as one line of JSON without the newline. The members in this order:
+//   event_id event_type aggregate_type aggregate_id occurred_at actor data metadata schema_version
+//   sequence_number
+// and of metadata: kind kafka_topic service command_id command_type request_sha256 traceparent
+// ontology ontology_head transaction; traceparent is left out when empty, ontology_head when 0,
+// transaction {id,index,size} when there is none. A stamp of ontology is an array
+// [aggregate_type, aggregate_id, incarnation, number]. Text that is not UTF-8 becomes U+FFFD. `data` goes in as it is: the caller
 // has made sure that it is one valid JSON object without a line break outside of escapes.
 // metadata.kind, metadata.kafka_topic and schema_version are derived, not stored in the struct.
 void AppendEnvelope(const Envelope& envelope, std::string& out);
 std::string EncodeEnvelope(const Envelope& envelope);
-// kCorrupt with the field that is missing or wrong. DecodeEnvelope(EncodeEnvelope(x)) = x.
+// kCorrupt with the field that is missing, double or wrong, also when it contradicts the type.
+// Unknown members are passed over. The inside of `data` is not looked at. DecodeEnvelope(EncodeEnvelope(x)) = x.
 Result<Envelope> DecodeEnvelope(std::string_view line);
 
 // What an outcome says: the state of its aggregate after it, whole; a rejection too (then
@@ -90,7 +95,9 @@ struct Outcome {
   std::string reason_message;
   friend bool operator==(const Outcome&, const Outcome&) = default;
 };
-// The `data` of an outcome's envelope.
+// The `data` of an outcome's envelope: {"lifecycle":"present","incarnation":3,
+// "scope":{"database":1,"class":2},"document":{...},"basis":"0-17-3","reason":{"code","message"}};
+// document is there exactly when present, basis and reason when there is one.
 std::string EncodeOutcome(const Outcome& outcome);
 Result<Outcome> DecodeOutcome(std::string_view data);
 
@@ -108,10 +115,10 @@ std::string EncodeCommandData(EventType type, const CommandData& data);
 Result<CommandData> DecodeCommandData(EventType type, std::string_view data);
 
 // SHA-256 of the canonical command: type, aggregate_id, expected_seq and data, each with its length
-// before it; data in RFC 8785 member order with number text as received. Never of the HTTP body.
+// (a varint) before it; data in RFC 8785 member order with number text as received. Never of the HTTP body.
 // `transaction_size` is part of it for an item of a transaction (0: none).
-Result<Sha256> RequestHash(EventType type, const AggregateKey& aggregate,
-                           std::optional<SequenceNumber> expected_seq, std::string_view data,
-                           std::uint32_t transaction_size);
+Result<Sha256Digest> RequestHash(EventType type, const AggregateKey& aggregate,
+                                 std::optional<SequenceNumber> expected_seq, std::string_view data,
+                                 std::uint32_t transaction_size);
 
 }  // namespace saffron

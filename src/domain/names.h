@@ -59,7 +59,7 @@ enum class Operation : std::uint8_t { kCreate = 1, kUpdate = 2, kDelete = 3 };
 enum class EventKind : std::uint8_t { kCommand = 1, kDomain = 2 };
 
 // What happened, or what was asked for. Text: "CREATE_INSTANCE_REQUESTED", "INSTANCE_CREATED",
-// "INSTANCE_REJECTED".
+// "INSTANCE_REJECTED". There is no database update.
 struct EventType {
   EventKind kind = EventKind::kCommand;
   AggregateType aggregate = AggregateType::kDatabase;
@@ -70,7 +70,8 @@ struct EventType {
   static EventType Done(AggregateType aggregate, Operation operation);
   static EventType Rejected(AggregateType aggregate);
   static std::optional<EventType> Parse(std::string_view name);
-  std::string ToString() const;
+  std::string ToString() const { return std::string(Name()); }
+  std::string_view Name() const;  // static storage
   friend bool operator==(const EventType&, const EventType&) = default;
 };
 
