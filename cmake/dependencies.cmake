@@ -13,6 +13,6 @@ find_package(prometheus-cpp REQUIRED COMPONENTS core)
 
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
-# Not "zstd": that prefix caches the variables by which RocksDB's Findzstd looks, and breaks a second configure.
+# Not "zstd": RocksDB's Findzstd would find that prefix's cached variables at a second configure.
 pkg_check_modules(libzstd REQUIRED IMPORTED_TARGET libzstd)
 pkg_check_modules(re2 REQUIRED IMPORTED_TARGET re2)

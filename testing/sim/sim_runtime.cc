@@ -204,7 +204,9 @@ RunResult Simulation::Fail(RunEnd end, std::string report) {
 std::string Simulation::DescribeFibers() const {
   std::string text;
   for (const auto& fiber : live_) {
-    text += " " + FullName(*fiber) + " ";
+    text += ' ';
+    text += FullName(*fiber);
+    text += ' ';
     text += WaitsFor(*fiber);
     text += ";";
   }
