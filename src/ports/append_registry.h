@@ -70,7 +70,7 @@ struct CommandRow {
   AggregateKey aggregate;
   SequenceNumber number;
   EventType type;
-  Sha256 request_sha256{};
+  Sha256Digest request_sha256{};
   BatchId batch;                          // that reserved it; nil once settled
   std::optional<EventLocation> location;  // set once settled
   BatchId outcome_batch;                  // that claims its outcome; nil once settled or undone
