@@ -2,7 +2,7 @@
 
 add_library(saffron_options INTERFACE)
 target_include_directories(saffron_options INTERFACE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
-target_compile_options(saffron_options INTERFACE -Wall -Wextra -Wpedantic -Werror)
+target_compile_options(saffron_options INTERFACE -Wall -Wextra -Wpedantic -Werror -Wno-restrict)
 if(SAFFRON_SANITIZE)
   target_compile_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE} -fno-omit-frame-pointer)
   target_link_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE})

@@ -1,0 +1,80 @@
+#include "eventlog/log_context.h"
+
+#include "base/crc32c.h"
+
+namespace saffron {
+
+void SlotCache::Put(SlotPtr slot) {
+  std::lock_guard<std::mutex> held(mutex_);
+  const std::size_t size = slot->bytes.size() * 2;  // the bytes, and about as much decoded
+  if (size > capacity_bytes_ || !slots_.emplace(slot->number().value, slot).second) return;
+  order_.push_back(std::move(slot));
+  size_bytes_ += size;
+  while (size_bytes_ > capacity_bytes_) {
+    size_bytes_ -= order_.front()->bytes.size() * 2;
+    slots_.erase(order_.front()->number().value);
+    order_.pop_front();
+  }
+}
+
+SlotPtr SlotCache::Find(SlotNumber slot) const {
+  std::lock_guard<std::mutex> held(mutex_);
+  auto found = slots_.find(slot.value);
+  return found == slots_.end() ? nullptr : found->second;
+}
+
+void SlotSignal::Raise(SlotNumber slot) {
+  std::lock_guard<Condition> held(*condition_);
+  if (highest_ < slot) highest_ = slot;
+  condition_->NotifyAll();
+}
+
+void SlotSignal::Nudge() {
+  std::lock_guard<Condition> held(*condition_);
+  ++nudges_;
+  condition_->NotifyAll();
+}
+
+bool SlotSignal::WaitFor(SlotNumber slot, Instant deadline) {
+  std::lock_guard<Condition> held(*condition_);
+  const std::uint64_t nudges = nudges_;
+  while (highest_ < slot && nudges_ == nudges) {
+    if (!condition_->WaitUntil(deadline)) break;
+  }
+  return highest_ >= slot;
+}
+
+SlotNumber SlotSignal::highest() const {
+  std::lock_guard<Condition> held(*condition_);
+  return highest_;
+}
+
+Result<SlotPtr> ReadSlot(LogContext& context, SlotNumber slot) {
+  if (SlotPtr cached = context.cache.Find(slot)) return cached;
+  SAFFRON_ASSIGN(StoredObject object, context.store.Get(SlotKey(context.shard, slot)));
+  SAFFRON_ASSIGN(Slot decoded,
+                 DecodeSlot(std::move(object.bytes), context.format.log, context.shard, slot));
+  auto read = std::make_shared<const Slot>(std::move(decoded));
+  context.cache.Put(read);
+  return SlotPtr(read);
+}
+
+Result<Envelope> ReadEvent(LogContext& context, const EventLocation& location) {
+  const Position& at = location.position;
+  if (SlotPtr cached = context.cache.Find(at.slot)) {
+    if (at.ordinal >= cached->events.size()) {
+      return Corrupt(SlotKey(at.shard, at.slot) + ": has no event " + std::to_string(at.ordinal));
+    }
+    return cached->events[at.ordinal].envelope;
+  }
+  SAFFRON_ASSIGN(std::string bytes,
+                 context.store.GetRange(SlotKey(at.shard, at.slot), location.offset_bytes,
+                                        location.length_bytes));
+  if (Crc32c(bytes) != location.crc32c) {
+    return Corrupt(SlotKey(at.shard, at.slot) + ": event " + std::to_string(at.ordinal) +
+                   " does not match its checksum");
+  }
+  return DecodeEnvelope(bytes);
+}
+
+}  // namespace saffron

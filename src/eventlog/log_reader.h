@@ -1,0 +1,43 @@
+// LogReader: the slots of the log in order, verified, read ahead by a task of its own. Waits at an
+// absent slot: the resolver settles it. Used by one thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "base/channel.h"
+#include "eventlog/log_context.h"
+
+namespace saffron {
+
+class LogReader {
+ public:
+  struct Options {
+    std::string name = "log-reader";
+    std::size_t ahead = 8;              // slots
+    Duration poll = milliseconds(200);  // when nothing of this process says that there is news
+  };
+  // Starts at `next`.
+  LogReader(LogContext& context, SlotNumber next, Options options);
+  ~LogReader();
+  LogReader(const LogReader&) = delete;
+  LogReader& operator=(const LogReader&) = delete;
+
+  // What follows, tombstones too: at most `max_events` (but one slot at least), nothing when the
+  // deadline has passed. An error (kCorrupt, kUnavailable) is of the next slot; reading goes on
+  // trying and the next call may succeed.
+  Result<std::vector<SlotPtr>> Read(std::size_t max_events, Instant deadline);
+  SlotNumber next() const { return next_; }
+
+ private:
+  void ReadAhead(SlotNumber next);
+
+  LogContext& context_;
+  const Options options_;
+  SlotNumber next_;
+  Channel<Result<SlotPtr>> slots_;
+  SlotPtr held_back_;
+  TaskGroup tasks_;
+};
+
+}  // namespace saffron

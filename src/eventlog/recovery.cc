@@ -1,0 +1,228 @@
+#include "eventlog/recovery.h"
+
+#include <algorithm>
+
+#include "eventlog/resolver.h"
+#include "eventlog/settlement.h"
+
+namespace saffron {
+namespace {
+
+// Slots are applied in runs of about so many events a transaction.
+constexpr std::size_t kApplyEvents = 2000;
+constexpr std::size_t kListPage = 1000;
+
+Error Moved() {
+  return Unavailable("the registry's engine was restarted during recovery; start again");
+}
+
+// The highest slot that is present at or above `from`; 0: none.
+Result<SlotNumber> HighestPresent(LogContext& context, SlotNumber from) {
+  SlotNumber highest;
+  std::string after = SlotKey(context.shard, SlotNumber(from.value == 0 ? 0 : from.value - 1));
+  while (true) {
+    SAFFRON_ASSIGN(std::vector<std::string> keys,
+                   context.store.List(SlotPrefix(context.shard), after, kListPage));
+    for (const std::string& key : keys) {
+      if (std::optional<SlotNumber> slot = SlotOfKey(context.shard, key)) highest = *slot;
+    }
+    if (keys.size() < kListPage) return highest;
+    after = keys.back();
+  }
+}
+
+class Fence {
+ public:
+  Fence(LogContext& context, const RecoveryProgress& progress)
+      : context_(context), progress_(progress) {}
+
+  Status Run(Recovery mode);
+
+ private:
+  Status Invalidate();
+  // Where it ends: in exclusive mode above everything present, reserved or handed out; else open.
+  Result<SlotNumber> UpperBound();
+  Status Next();
+  Status ApplyRun();
+  Status Finish();
+
+  LogContext& context_;
+  const RecoveryProgress& progress_;
+  std::string live_;
+  SlotNumber position_;
+  std::vector<Reservation> reservations_;
+  std::vector<SlotPtr> run_;
+  std::size_t run_events_ = 0;
+  std::uint64_t own_tombstones_ = 0;
+};
+
+Status Fence::Run(Recovery mode) {
+  SAFFRON_ASSIGN(std::unique_ptr<FenceLock> lock, context_.registry.LockFence());
+  SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
+  live_ = rows.live_incarnation;
+  if (mode == Recovery::kInvalidateFirst) SAFFRON_TRY(Invalidate());
+  SAFFRON_ASSIGN(rows, context_.registry.Read({}));
+  SAFFRON_ASSIGN(reservations_, context_.registry.Reservations());
+  position_ = rows.control.next_slot;
+  for (const Reservation& reservation : reservations_) {
+    position_ = std::min(position_, reservation.slot);
+  }
+  context_.log.Info(
+      "fence_started",
+      {{"slot", position_}, {"reservations", reservations_.size()}, {"incarnation", live_}});
+  if (context_.exclusive) {
+    SAFFRON_ASSIGN(SlotNumber end, UpperBound());
+    while (position_ <= end) SAFFRON_TRY(Next());
+  } else {
+    while (own_tombstones_ < context_.format.max_outstanding) SAFFRON_TRY(Next());
+  }
+  SAFFRON_TRY(ApplyRun());
+  return Finish();
+}
+
+Status Fence::Invalidate() {
+  return context_.registry.Transact({}, [&](const RegistryRows& rows) {
+    Draft draft(rows);
+    draft.control().fenced_incarnation.clear();
+    return draft.Take();
+  });
+}
+
+Result<SlotNumber> Fence::UpperBound() {
+  SAFFRON_ASSIGN(SlotNumber end, HighestPresent(context_, position_));
+  SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
+  end = std::max(end, SlotNumber(rows.control.next_slot.value - 1));
+  return std::max(end, SlotNumber(context_.highest_handed.load()));
+}
+
+// What lies in the next slot, or a tombstone of ours.
+Status Fence::Next() {
+  if (context_.runtime.StopRequested()) return Cancelled("stopping");
+  Result<SlotPtr> slot = ReadSlot(context_, position_);
+  if (slot.Is(Code::kNotFound)) {
+    slot = TombstoneOrSlot(context_, position_, BatchId());
+    bool own = slot.ok() && (*slot)->header.tombstone && (*slot)->header.batch.uuid.is_nil() &&
+               (*slot)->header.writer == context_.writer;
+    if (own) ++own_tombstones_;
+  }
+  if (!slot.ok()) return slot.error();
+  run_events_ += (*slot)->events.size();
+  run_.push_back(std::move(slot).value());
+  position_ = position_.Next();
+  if (run_events_ >= kApplyEvents || run_.size() >= kApplyEvents) return ApplyRun();
+  return Ok();
+}
+
+// In slot order: whatever reserved a slot and is not what lies there is undone, then the slot is
+// applied. Idempotent; numbers never go down.
+Status Fence::ApplyRun() {
+  if (run_.empty()) return Ok();
+  RegistryRead read;
+  for (const SlotPtr& slot : run_) AddReads(*slot, read);
+  for (const Reservation& reservation : reservations_) {
+    if (reservation.slot >= run_.front()->number() && reservation.slot <= run_.back()->number()) {
+      AddReads(reservation, read);
+    }
+  }
+  bool moved = false;
+  SAFFRON_TRY(context_.registry.Transact(read, [&](const RegistryRows& rows) {
+    Draft draft(rows);
+    moved = rows.live_incarnation != live_;
+    if (moved) return draft.Take();
+    for (const SlotPtr& slot : run_) {
+      for (const Reservation& reservation : reservations_) {
+        if (reservation.slot == slot->number() && reservation.batch != slot->header.batch) {
+          Undo(draft, reservation.batch);
+        } else if (reservation.slot == slot->number() && slot->header.tombstone) {
+          Undo(draft, reservation.batch);
+        }
+      }
+      if (!slot->header.tombstone) Settle(draft, *slot);
+    }
+    draft.control().log = context_.format.log;
+    draft.control().next_slot = std::max(draft.control().next_slot, position_);
+    return draft.Take();
+  }));
+  if (moved) return Moved();
+  if (progress_) progress_(run_.back()->number());
+  run_.clear();
+  run_events_ = 0;
+  return Ok();
+}
+
+Status Fence::Finish() {
+  bool moved = false;
+  SAFFRON_TRY(context_.registry.Transact({}, [&](const RegistryRows& rows) {
+    Draft draft(rows);
+    moved = rows.live_incarnation != live_;
+    if (moved) return draft.Take();
+    draft.control().log = context_.format.log;
+    draft.control().next_slot = std::max(draft.control().next_slot, position_);
+    draft.control().fenced_incarnation = live_;
+    return draft.Take();
+  }));
+  if (moved) return Moved();
+  context_.log.Info("fence_finished", {{"next_slot", position_}, {"tombstones", own_tombstones_}});
+  context_.settled.Raise(SlotNumber(position_.value - 1));
+  return Ok();
+}
+
+Error AnotherState(const std::string& what) {
+  return Invalid(what + "; if the log is the one you mean, run `saffron rebuild registry`");
+}
+
+// A registry whose last settled slot is not in the log belongs to another history.
+Status CheckNotAhead(LogContext& context, const RegistryControl& control,
+                     const std::vector<Reservation>& reservations) {
+  SlotNumber lowest = control.next_slot;
+  for (const Reservation& reservation : reservations) {
+    lowest = std::min(lowest, reservation.slot);
+  }
+  if (lowest.value <= 1) return Ok();
+  Result<SlotPtr> last = ReadSlot(context, SlotNumber(lowest.value - 1));
+  if (last.Is(Code::kNotFound)) {
+    return AnotherState("the registry is ahead of the log: slot " +
+                        std::to_string(lowest.value - 1) + " is not there");
+  }
+  if (!last.ok()) return last.error();
+  return Ok();
+}
+
+// An ordinary start. With the log to itself every reservation is as good as expired.
+Status SettleLeftOver(LogContext& context, const std::vector<Reservation>& reservations) {
+  if (context.exclusive && !reservations.empty()) {
+    return Recover(context, Recovery::kInvalidateFirst);
+  }
+  return Ok();  // the resolver's first pass
+}
+
+}  // namespace
+
+Status Recover(LogContext& context, Recovery mode, const RecoveryProgress& progress) {
+  return Fence(context, progress).Run(mode);
+}
+
+Status OpenRegistry(LogContext& context) {
+  SAFFRON_ASSIGN(RegistryRows rows, context.registry.Read({}));
+  if (rows.control.log == LogId()) return Recover(context, Recovery::kInvalidateFirst);
+  if (rows.control.log != context.format.log) {
+    return AnotherState("the registry belongs to log " + rows.control.log.ToString() +
+                        ", the object store holds log " + context.format.log.ToString());
+  }
+  SAFFRON_ASSIGN(std::vector<Reservation> reservations, context.registry.Reservations());
+  SAFFRON_TRY(CheckNotAhead(context, rows.control, reservations));
+  if (!Fenced(rows)) return Recover(context, Recovery::kAsItIs);
+  SAFFRON_ASSIGN(
+      std::vector<std::string> above,
+      context.store.List(SlotPrefix(context.shard),
+                         SlotKey(context.shard, SlotNumber(rows.control.next_slot.value - 1)), 1));
+  if (!above.empty()) return Recover(context, Recovery::kInvalidateFirst);
+  return SettleLeftOver(context, reservations);
+}
+
+Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress) {
+  SAFFRON_TRY(context.registry.Clear());
+  return Recover(context, Recovery::kInvalidateFirst, progress);
+}
+
+}  // namespace saffron

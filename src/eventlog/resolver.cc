@@ -1,0 +1,119 @@
+#include "eventlog/resolver.h"
+
+#include "eventlog/recovery.h"
+#include "eventlog/settlement.h"
+
+namespace saffron {
+namespace {
+
+constexpr std::int64_t kTakeMs = 2000;
+constexpr Duration kPass = milliseconds(200);
+
+}  // namespace
+
+Result<SlotPtr> TombstoneOrSlot(LogContext& context, SlotNumber slot, const BatchId& aborts) {
+  SlotHeader header;
+  header.log = context.format.log;
+  header.shard = context.shard;
+  header.slot = slot;
+  header.batch = aborts;
+  header.writer = context.writer;
+  header.reserved_at = context.runtime.WallNow().ToRfc3339();
+  auto tombstone = std::make_shared<const Slot>(MakeTombstone(header));
+  Result<std::string> put =
+      context.store.PutIfAbsent(SlotKey(context.shard, slot), tombstone->bytes);
+  if (put.ok()) {
+    context.cache.Put(tombstone);
+    context.committed.Raise(slot);
+    return SlotPtr(tombstone);
+  }
+  // Whatever lies there now decides, whoever wrote it; a put of unknown outcome may be it.
+  if (put.Is(Code::kConflict)) return ReadSlot(context, slot);
+  return put.error();
+}
+
+void Resolver::Run() {
+  int failures = 0;
+  while (!context_.runtime.StopRequested()) {
+    Result<std::size_t> settled = Step();
+    if (settled.ok()) {
+      failures = 0;
+    } else if (++failures == 1) {
+      context_.log.Warning("resolver_failed", {{"error", settled.error().ToString()}});
+    }
+    context_.runtime.SleepFor(kPass);
+  }
+}
+
+Result<std::size_t> Resolver::Step() {
+  if (context_.fence_requested.load()) {
+    SAFFRON_TRY(Recover(context_, Recovery::kInvalidateFirst));
+    context_.fence_requested.store(false);
+    settled_();
+  }
+  SAFFRON_ASSIGN(std::vector<Reservation> reservations, context_.registry.Reservations());
+  if (reservations.empty()) return std::size_t{0};
+  SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
+  std::size_t settled = 0;
+  for (const Reservation& reservation : reservations) {
+    if (reservation.expires_ms > rows.now_ms) continue;
+    SAFFRON_ASSIGN(bool ours, Take(reservation.batch));
+    if (!ours) continue;
+    SAFFRON_ASSIGN(bool done, Settle(reservation));
+    settled += done;
+  }
+  if (settled > 0) settled_();
+  return settled;
+}
+
+Result<bool> Resolver::Take(const BatchId& batch) {
+  RegistryRead read;
+  read.reservations.push_back(batch);
+  bool taken = false;
+  Status status = context_.registry.Transact(read, [&](const RegistryRows& rows) {
+    Draft draft(rows);
+    taken = false;
+    auto found = rows.reservations.find(batch);
+    if (!Fenced(rows) || found == rows.reservations.end()) return draft.Take();
+    Reservation reservation = found->second;
+    bool free =
+        reservation.retry_after_ms <= rows.now_ms || reservation.resolver == context_.writer;
+    if (reservation.expires_ms > rows.now_ms || !free) return draft.Take();
+    reservation.resolver = context_.writer;
+    reservation.retry_after_ms = rows.now_ms + kTakeMs;
+    draft.PutReservation(std::move(reservation));
+    taken = true;
+    return draft.Take();
+  });
+  SAFFRON_TRY(std::move(status));
+  return taken;
+}
+
+Result<bool> Resolver::Settle(const Reservation& reservation) {
+  SAFFRON_ASSIGN(SlotPtr slot, TombstoneOrSlot(context_, reservation.slot, reservation.batch));
+  const bool committed = !slot->header.tombstone && slot->header.batch == reservation.batch;
+  if (!slot->header.tombstone && !committed) {
+    context_.log.Warning("fence_requested", {{"why", "foreign_batch"}, {"slot", reservation.slot}});
+    context_.fence_requested.store(true);
+    return false;
+  }
+  RegistryRead read;
+  AddReads(reservation, read);
+  if (committed) AddReads(*slot, read);
+  bool fenced = false;
+  SAFFRON_TRY(context_.registry.Transact(read, [&](const RegistryRows& rows) {
+    Draft draft(rows);
+    fenced = Fenced(rows);
+    if (fenced && committed) saffron::Settle(draft, *slot);
+    if (fenced && !committed) Undo(draft, reservation.batch);
+    return draft.Take();
+  }));
+  if (!fenced) return false;
+  context_.log.Info("reservation_resolved", {{"slot", reservation.slot},
+                                             {"batch_id", reservation.batch},
+                                             {"result", committed ? "batch" : "tombstone"}});
+  context_.settled.Raise(reservation.slot);
+  return true;
+}
+
+}  // namespace saffron
