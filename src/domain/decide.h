@@ -29,7 +29,8 @@ Decision Decide(const Envelope& command, const std::optional<PriorOutcome>& prio
                 const EffectiveClass* effective);
 
 // The envelope of the decision: ids, metadata and number taken from the command. An envelope above
-// `max_bytes` becomes a rejection `too_large`.
+// `max_bytes` less a reserve becomes a rejection `too_large`. The reserve (an eighth, at most
+// 16 KiB) is what a later rejection, which repeats the document, needs beside it.
 Envelope OutcomeEnvelope(const Envelope& command, const Decision& decision,
                          const std::optional<PriorOutcome>& prior, std::string occurred_at,
                          std::string service, std::size_t max_bytes);

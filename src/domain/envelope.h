@@ -72,13 +72,15 @@ inline constexpr std::size_t kDefaultMaxEnvelopeBytes = 900 * 1024;
 // and of metadata: kind kafka_topic service command_id command_type request_sha256 traceparent
 // ontology ontology_head transaction; traceparent is left out when empty, ontology_head when 0,
 // transaction {id,index,size} when there is none. A stamp of ontology is an array
-// [aggregate_type, aggregate_id, incarnation, number]. Text that is not UTF-8 becomes U+FFFD. `data` goes in as it is: the caller
-// has made sure that it is one valid JSON object without a line break outside of escapes.
-// metadata.kind, metadata.kafka_topic and schema_version are derived, not stored in the struct.
+// [aggregate_type, aggregate_id, incarnation, number]. Text that is not UTF-8 becomes U+FFFD.
+// `data` goes in as it is: the caller has made sure that it is one valid JSON object without a line
+// break outside of escapes. metadata.kind, metadata.kafka_topic and schema_version are derived, not
+// stored in the struct.
 void AppendEnvelope(const Envelope& envelope, std::string& out);
 std::string EncodeEnvelope(const Envelope& envelope);
 // kCorrupt with the field that is missing, double or wrong, also when it contradicts the type.
-// Unknown members are passed over. The inside of `data` is not looked at. DecodeEnvelope(EncodeEnvelope(x)) = x.
+// Unknown members are passed over. The inside of `data` is not looked at.
+// DecodeEnvelope(EncodeEnvelope(x)) = x.
 Result<Envelope> DecodeEnvelope(std::string_view line);
 
 // What an outcome says: the state of its aggregate after it, whole; a rejection too (then
@@ -115,7 +117,8 @@ std::string EncodeCommandData(EventType type, const CommandData& data);
 Result<CommandData> DecodeCommandData(EventType type, std::string_view data);
 
 // SHA-256 of the canonical command: type, aggregate_id, expected_seq and data, each with its length
-// (a varint) before it; data in RFC 8785 member order with number text as received. Never of the HTTP body.
+// (a varint) before it; data in RFC 8785 member order with number text as received. Never of the
+// HTTP body.
 // `transaction_size` is part of it for an item of a transaction (0: none).
 Result<Sha256Digest> RequestHash(EventType type, const AggregateKey& aggregate,
                                  std::optional<SequenceNumber> expected_seq, std::string_view data,

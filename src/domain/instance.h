@@ -17,10 +17,11 @@ Status CheckClientJson(std::string_view json);
 // The same JSON without white space outside of strings: one line, number text as received.
 std::string MinifyJson(std::string_view json);
 
-// Whole document: unknown property, wrong type, missing required, constraints, references' shape.
-// Relationships appear as members named by their predicate: "Class/id" or an array of them,
-// as the cardinality says; the class must be the target or (checked by name only) anything
-// when the ontology says so.
+// Whole document: unknown property, wrong type, missing required (unless it has a default),
+// constraints, references' shape. null is the value of no type: a member without value is left out.
+// Relationships appear as members named by their predicate: one "Class/id" for 1:1 and n:1, an
+// array of them for 1:n and n:m. Only the form of the class name is checked: whether it inherits
+// from the target is not known here. At most 100 violations, each with a pointer to its member.
 std::vector<Violation> ValidateDocument(const EffectiveClass& type, std::string_view document);
 // A merge patch alone: unknown property, wrong type, null on a required one, change of a primary
 // key.
@@ -32,7 +33,8 @@ std::string ApplyDefaults(const EffectiveClass& type, std::string_view document)
 Result<std::string> MergePatch(std::string_view document, std::string_view patch);
 
 // The primary key joined by '.', else data["{class lower-cased}_id"], else empty (the caller takes
-// the command id). kInvalid with code key_component when a part contains '.' or is no scalar.
+// the command id). kInvalid, its message starting with "key_component: ", when a part is empty,
+// contains '.' or is no scalar, or when only some of the parts are there.
 Result<std::string> InstanceIdOf(const EffectiveClass& type, std::string_view document);
 
 // Every reference of a document: relationship predicates and properties of type reference.

@@ -37,18 +37,38 @@ enum class PropertyType : std::uint8_t {
 std::optional<PropertyType> ParsePropertyType(std::string_view name);  // accepts xsd:* aliases too
 std::string_view PropertyTypeName(PropertyType type);
 
+// A compiled regular expression: linear in the text, never recursive. Immutable; any thread.
+class Pattern {
+ public:
+  // Null when the expression is malformed or too large.
+  static std::shared_ptr<const Pattern> Compile(std::string_view expression);
+  ~Pattern();
+  Pattern(const Pattern&) = delete;
+  Pattern& operator=(const Pattern&) = delete;
+  bool FoundIn(std::string_view text) const;
+
+ private:
+  struct Impl;
+  explicit Pattern(std::unique_ptr<const Impl> impl);
+  std::unique_ptr<const Impl> impl_;
+};
+
 struct Property {
   std::string name;
   PropertyType type = PropertyType::kString;
   bool required = false;
   bool primary_key = false;
-  std::string default_value;           // raw JSON; empty: none
-  std::optional<double> min, max;      // of numbers: the value; of strings: the length
-  std::optional<std::string> pattern;  // RE2-like subset checked at lint (std::regex ECMAScript)
-  std::string label;                   // raw JSON: string or language map; empty: none
+  std::string default_value;       // raw JSON; empty: none
+  std::optional<double> min, max;  // of numbers: the value; of strings: the length in characters
+  std::optional<std::string> pattern;      // RE2 syntax, of strings; found anywhere in the text
+  std::shared_ptr<const Pattern> matcher;  // compiled by ParseClassDefinition; null: bad or none
+  std::vector<std::string> allowed;        // raw JSON values ("enum"); empty: any
+  std::string label;                       // raw JSON: string or language map; empty: none
 };
 
 enum class Cardinality : std::uint8_t { kOneToOne, kOneToMany, kManyToOne, kManyToMany };
+std::optional<Cardinality> ParseCardinality(std::string_view name);  // "1:1" "1:n" "n:1" "n:m"
+std::string_view CardinalityName(Cardinality cardinality);
 
 struct Relationship {
   std::string predicate;
@@ -67,8 +87,14 @@ struct ClassDefinition {
   std::vector<Relationship> relationships;
 };
 
-// Reads a class definition as sent by a client or stored in an outcome. Unknown members, wrong
-// types and duplicate names are violations with pointers; every violation found is returned.
+// Reads a class definition as sent by a client or stored in an outcome:
+//   {"id","label"?,"description"?,"parent_class"?,"abstract"?,
+//    "properties":[{"name","type","required"?,"primary_key"?,"default"?,"label"?,
+//                   "constraints":{"min"?,"max"?,"min_length"?,"max_length"?,"pattern"?,"enum"?}?}],
+//    "relationships":[{"predicate","target","cardinality"?,"inverse_predicate"?,"label"?}]}
+// min_length and max_length are other names of min and max. Unknown members, wrong types and
+// duplicate names are violations with pointers; every violation found is returned. With an empty
+// `expected_id` the definition must name its id; else it may, and then the same.
 struct DefinitionResult {
   ClassDefinition definition;
   std::vector<Violation> violations;
@@ -121,6 +147,9 @@ class Ontology {
   std::vector<std::string> Dependents(std::string_view class_id) const;
 
  private:
+  // kNotFound when an ancestor is missing, kConflict when the class inherits from itself.
+  Result<EffectiveClass> EffectiveOf(const ClassDefinition& definition) const;
+
   OntologyStamp database_;
   SequenceNumber head_;
   std::map<std::string, OntologyClass, std::less<>> classes_;
