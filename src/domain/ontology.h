@@ -90,7 +90,8 @@ struct ClassDefinition {
 // Reads a class definition as sent by a client or stored in an outcome:
 //   {"id","label"?,"description"?,"parent_class"?,"abstract"?,
 //    "properties":[{"name","type","required"?,"primary_key"?,"default"?,"label"?,
-//                   "constraints":{"min"?,"max"?,"min_length"?,"max_length"?,"pattern"?,"enum"?}?}],
+//                   "constraints":{"min"?,"max"?,"min_length"?,"max_length"?,"pattern"?,
+//                                  "enum"?}?}],
 //    "relationships":[{"predicate","target","cardinality"?,"inverse_predicate"?,"label"?}]}
 // min_length and max_length are other names of min and max. Unknown members, wrong types and
 // duplicate names are violations with pointers; every violation found is returned. With an empty
