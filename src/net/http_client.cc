@@ -170,21 +170,15 @@ Error HttpClient::Handle::Explain(CURLcode code, const Exchange& exchange) {
   std::string message = error[0] != '\0' ? error : curl_easy_strerror(code);
   if (exchange.cancelled.load()) return Cancelled("HTTP request cancelled");
   if (exchange.too_large) return UnknownOutcome("HTTP response larger than allowed");
-  switch (code) {
-    case CURLE_URL_MALFORMAT:
-    case CURLE_UNSUPPORTED_PROTOCOL: return Invalid("HTTP: " + message);
-    case CURLE_COULDNT_RESOLVE_PROXY:
-    case CURLE_COULDNT_RESOLVE_HOST:
-    case CURLE_COULDNT_CONNECT:
-    case CURLE_SSL_CONNECT_ERROR:
-    case CURLE_PEER_FAILED_VERIFICATION:
-    case CURLE_SSL_CACERT_BADFILE: return Unavailable("HTTP: " + message);
-    default: break;
-  }
+  // Before the code is looked at: when a kept connection dies curl connects again, and if that is
+  // refused reports only the refusal, though the first attempt may have been received.
   long request_bytes = 0;
   curl_easy_getinfo(easy, CURLINFO_REQUEST_SIZE, &request_bytes);
-  const bool nothing_sent = request_bytes == 0 && exchange.body_sent == 0;
-  return Error(nothing_sent ? Code::kUnavailable : Code::kUnknownOutcome, "HTTP: " + message);
+  if (request_bytes > 0 || exchange.body_sent > 0) return UnknownOutcome("HTTP: " + message);
+  if (code == CURLE_URL_MALFORMAT || code == CURLE_UNSUPPORTED_PROTOCOL) {
+    return Invalid("HTTP: " + message);
+  }
+  return Unavailable("HTTP: " + message);
 }
 
 HttpClient::HttpClient(HttpClientOptions options)

@@ -65,6 +65,7 @@ void HttpLoop::Shutdown() {
     inbox_closed_ = true;
     dropped.swap(inbox_);
   }
+  ended_ = true;
   AsioError ignored;
   acceptor_.close(ignored);
   accept_pause_.cancel();
@@ -105,11 +106,10 @@ void HttpLoop::Deliver() {
 
 void HttpLoop::Accept() {
   acceptor_.async_accept([this](const AsioError& error, AsioSocket socket) {
+    if (ended_) return;
+    if (!error) Admit(std::move(socket));
     if (!acceptor_.is_open()) return;
-    if (!error) {
-      Admit(std::move(socket));
-      return Accept();
-    }
+    if (!error) return Accept();
     if (error == asio::error::connection_aborted) return Accept();
     // Out of descriptors or memory: trying again at once would only spin.
     accept_pause_.expires_after(milliseconds(100));
@@ -188,7 +188,8 @@ void HttpLoop::Tick() {
   }
   tick_.expires_after(tick_length_);
   tick_.async_wait([this](const AsioError& cancelled) {
-    if (!cancelled) Tick();
+    // Shutdown cannot cancel a timer that has fired and waits for its turn.
+    if (!cancelled && !ended_) Tick();
   });
 }
 

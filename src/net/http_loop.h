@@ -122,6 +122,7 @@ class HttpLoop : public std::enable_shared_from_this<HttpLoop> {
   AsioTimer tick_;
   AsioTimer accept_pause_;
   Duration tick_length_;
+  bool ended_ = false;  // nothing new begins
   std::array<std::list<std::shared_ptr<HttpConnection>>, kHttpTimeouts> connections_;
   std::vector<std::string> spare_buffers_;
   std::array<char, 64 * 1024> scratch_;
