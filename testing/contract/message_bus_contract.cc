@@ -138,8 +138,7 @@ TEST_P(MessageBusContract, EnsureCreatesWhatIsMissingAndRefusesFewerPartitions) 
   ASSERT_TRUE(state.ok());
   EXPECT_THAT(state->end_offsets, ElementsAre(0, 0, 0));
   EXPECT_FALSE(state->topic_id.empty());
-  EXPECT_TRUE(bus_->EnsureTopics({{topic, 3}}).ok());
-  EXPECT_TRUE(bus_->EnsureTopics({{topic, 2}}).ok());
+  EXPECT_TRUE(bus_->EnsureTopics({{topic, 3}, {topic, 2}}).ok());
   EXPECT_TRUE(bus_->EnsureTopics({{topic, 4}}).Is(Code::kInvalid));
   EXPECT_EQ(bus_->Describe(topic)->topic_id, state->topic_id);
   EXPECT_EQ(bus_->Describe(topic)->end_offsets.size(), 3u);
@@ -384,11 +383,10 @@ TEST_P(MessageBusContract, SeekMovesThePosition) {
   ASSERT_TRUE(reader.consumer->Seek({topic, 0}, 7).ok());
   PollRecords(reader, 3);
   EXPECT_THAT(reader.Values(), ElementsAre("7", "8", "9"));
-  reader.records.clear();
   ASSERT_TRUE(reader.consumer->Seek({topic, 0}, 0).ok());
-  PollRecords(reader, 10);
-  EXPECT_EQ(reader.records.size(), 10u);
-  EXPECT_FALSE(reader.consumer->Seek({NewName("other"), 0}, 0).ok());
+  PollRecords(reader, 13);
+  EXPECT_EQ(reader.records.size(), 13u);
+  EXPECT_FALSE(reader.consumer->Seek({topic, 1}, 0).ok());
 }
 
 TEST_P(MessageBusContract, PauseHoldsBackOnePartitionAndResumeGoesOn) {

@@ -5,9 +5,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ports/search_index.h"
@@ -29,6 +31,11 @@ class SearchIndexContract : public ::testing::TestWithParam<SearchIndexHomeMaker
   void SetUp() override;
   void Reopen();
 
+  // An instance of db:main in the scope (1, 2), which Query() takes for live.
+  static SearchDocument Document(std::string_view name, std::string json, std::uint64_t version = 1,
+                                 std::string_view class_id = "Order");
+  static SearchQuery Query(std::string class_id = "Order");
+
   void Write(const std::vector<SearchDocument>& documents);
   // The instance names found, in order, over all pages of `limit`.
   std::vector<std::string> Names(const SearchQuery& query);
@@ -43,6 +50,7 @@ class SearchIndexContract : public ::testing::TestWithParam<SearchIndexHomeMaker
 
 // Referenced by the instantiation, so that the linker keeps the tests.
 bool LinkSearchIndexContract();
+bool LinkSearchQueryContract();  // the tests of Search itself
 
 }  // namespace saffron
 

@@ -24,9 +24,7 @@ std::vector<std::string> Patterns(std::string_view text) {
 TEST(WordsTest, WordsAreRunsOfLettersAndDigitsInLowerCase) {
   EXPECT_THAT(Words("Hello, World-42!  x_y"), ElementsAre("hello", "world", "42", "x", "y"));
   EXPECT_THAT(Words("ÄPFEL Ξένος ПРИВЕТ 서울"), ElementsAre("äpfel", "ξένος", "привет", "서울"));
-  EXPECT_THAT(Words("a\xff"
-                    "b\xc3"),
-              ElementsAre("a", "b"));
+  EXPECT_THAT(Words("a\xffz\xc3"), ElementsAre("a", "z"));
   EXPECT_THAT(Words(""), ElementsAre());
   EXPECT_THAT(Words("\xf0\x90\x90\x80"), ElementsAre("\xf0\x90\x90\xa8"));  // Deseret, four bytes
 }

@@ -76,6 +76,9 @@ Result<std::shared_ptr<SearchGeneration>> SearchGeneration::Open(const std::stri
   sqlite::DatabaseOptions options;
   options.connection.path = generation->path_;
   options.connection.cache_bytes = cache_bytes;
+  // Words and keys change pages all over the file: the fewer checkpoints, the fewer times each page
+  // is written back.
+  options.connection.wal_autocheckpoint_pages = 8000;
   SAFFRON_ASSIGN(generation->database_, sqlite::Database::Open(options, kSchema));
   auto writer = generation->database_->Writer();
   SAFFRON_ASSIGN(auto format, writer->Prepare("SELECT value FROM meta WHERE name = 'format'"));
