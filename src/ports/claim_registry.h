@@ -80,6 +80,10 @@ struct PublishedRow {
   friend bool operator==(const PublishedRow&, const PublishedRow&) = default;
 };
 
+// In PublishedRow::ends, beside the topics ('#' is in no topic's name): which republish the ends
+// belong to. Ends of another one, or of none, say nothing about the bus as it is now.
+inline const std::pair<std::string, std::uint32_t> kRepublishMark{"#republish", 0};
+
 struct ClaimRead {
   std::vector<ClaimKey> claims;
   std::vector<ParkKey> parked;

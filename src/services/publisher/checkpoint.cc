@@ -1,0 +1,150 @@
+#include "services/publisher/checkpoint.h"
+
+#include <simdjson.h>
+
+#include "domain/json_text.h"
+
+namespace saffron {
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+
+using simdjson::SUCCESS;
+using simdjson::dom::element;
+
+void AppendName(std::string& out, std::string_view name) {
+  json::AppendString(out, name);
+  out.push_back(':');
+}
+
+void AppendText(std::string& out, std::string_view name, std::string_view text) {
+  AppendName(out, name);
+  json::AppendString(out, text);
+}
+
+void AppendNumber(std::string& out, std::string_view name, std::uint64_t number) {
+  AppendName(out, name);
+  json::AppendNumber(out, number);
+}
+
+bool ReadText(element object, const char* name, std::string& out) {
+  std::string_view text;
+  if (object[name].get_string().get(text) != SUCCESS) return false;
+  out = text;
+  return true;
+}
+
+bool ReadNumber(element object, const char* name, std::uint64_t& out) {
+  return object[name].get_uint64().get(out) == SUCCESS;
+}
+
+bool ReadShards(element object, PublisherCheckpoint& out) {
+  simdjson::dom::array shards;
+  if (object["shards"].get_array().get(shards) != SUCCESS) return false;
+  for (element shard : shards) {
+    std::uint64_t number = 0, last_slot = 0;
+    if (!ReadNumber(shard, "shard", number) || !ReadNumber(shard, "last_slot", last_slot)) {
+      return false;
+    }
+    out.shards[static_cast<std::uint32_t>(number)] = SlotNumber(last_slot);
+  }
+  return true;
+}
+
+bool ReadEnds(element object, PublisherCheckpoint& out) {
+  simdjson::dom::array partitions;
+  if (object["partitions"].get_array().get(partitions) != SUCCESS) return false;
+  for (element entry : partitions) {
+    TopicPartition key;
+    PartitionEnd end;
+    std::uint64_t partition = 0;
+    if (!ReadText(entry, "topic", key.topic) || !ReadNumber(entry, "partition", partition) ||
+        !ReadText(entry, "topic_id", end.topic_id) || !ReadNumber(entry, "end", end.end)) {
+      return false;
+    }
+    key.partition = static_cast<std::uint32_t>(partition);
+    out.ends[key] = std::move(end);
+  }
+  return true;
+}
+
+// True when there is none, too.
+bool ReadRepublish(element object, PublisherCheckpoint& out) {
+  element found;
+  if (object["republish"].get(found) != SUCCESS) return true;
+  Republish republish;
+  if (!ReadNumber(found, "next", republish.next.value) ||
+      !ReadNumber(found, "to", republish.to.value)) {
+    return false;
+  }
+  out.republish = republish;
+  return true;
+}
+
+// The first member that is missing or wrong; empty: none.
+std::string_view Read(element object, PublisherCheckpoint& out) {
+  std::int64_t format = 0;
+  if (object["format"].get_int64().get(format) != SUCCESS || format != kFormat) return "format";
+  if (!ReadText(object, "owner", out.owner)) return "owner";
+  if (!ReadNumber(object, "epoch", out.epoch)) return "epoch";
+  if (!ReadText(object, "renewed_at", out.renewed_at)) return "renewed_at";
+  if (!ReadShards(object, out)) return "shards";
+  if (!ReadEnds(object, out)) return "partitions";
+  if (!ReadNumber(object, "republish_id", out.republish_id)) return "republish_id";
+  if (!ReadRepublish(object, out)) return "republish";
+  return {};
+}
+
+}  // namespace
+
+std::string EncodeCheckpoint(const PublisherCheckpoint& checkpoint) {
+  std::string out = "{";
+  AppendNumber(out, "format", kFormat);
+  AppendText(out.append(","), "owner", checkpoint.owner);
+  AppendNumber(out.append(","), "epoch", checkpoint.epoch);
+  AppendText(out.append(","), "renewed_at", checkpoint.renewed_at);
+  AppendName(out.append(","), "shards");
+  const char* before = "[";
+  for (const auto& [shard, slot] : checkpoint.shards) {
+    AppendNumber(out.append(before).append("{"), "shard", shard);
+    AppendNumber(out.append(","), "last_slot", slot.value);
+    out.append("}");
+    before = ",";
+  }
+  if (checkpoint.shards.empty()) out.append("[");
+  AppendName(out.append("],"), "partitions");
+  before = "[";
+  for (const auto& [key, end] : checkpoint.ends) {
+    AppendText(out.append(before).append("{"), "topic", key.topic);
+    AppendNumber(out.append(","), "partition", key.partition);
+    AppendText(out.append(","), "topic_id", end.topic_id);
+    AppendNumber(out.append(","), "end", end.end);
+    out.append("}");
+    before = ",";
+  }
+  if (checkpoint.ends.empty()) out.append("[");
+  AppendNumber(out.append("],"), "republish_id", checkpoint.republish_id);
+  if (checkpoint.republish) {
+    AppendName(out.append(","), "republish");
+    AppendNumber(out.append("{"), "next", checkpoint.republish->next.value);
+    AppendNumber(out.append(","), "to", checkpoint.republish->to.value);
+    out.append("}");
+  }
+  return out.append("}\n");
+}
+
+Result<PublisherCheckpoint> DecodeCheckpoint(std::string_view bytes) {
+  simdjson::dom::parser parser;
+  element object;
+  if (parser.parse(bytes.data(), bytes.size()).get(object) != SUCCESS) {
+    return Corrupt("the publisher's checkpoint is not JSON");
+  }
+  PublisherCheckpoint checkpoint;
+  std::string_view wrong = Read(object, checkpoint);
+  if (!wrong.empty()) {
+    return Corrupt("the publisher's checkpoint has no valid '" + std::string(wrong) + "'");
+  }
+  return checkpoint;
+}
+
+}  // namespace saffron

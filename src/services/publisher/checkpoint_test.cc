@@ -1,0 +1,63 @@
+#include "services/publisher/checkpoint.h"
+
+#include <gtest/gtest.h>
+
+namespace saffron {
+namespace {
+
+PublisherCheckpoint Example() {
+  PublisherCheckpoint checkpoint;
+  checkpoint.owner = "host-1/7f";
+  checkpoint.epoch = 3;
+  checkpoint.renewed_at = "2026-11-23T07:01:02.345Z";
+  checkpoint.shards[0] = SlotNumber(41);
+  checkpoint.ends[{"instance_events", 0}] = {"id-a", 17};
+  checkpoint.ends[{"instance_events", 1}] = {"id-a", 0};
+  checkpoint.republish_id = 77;
+  checkpoint.republish = Republish{SlotNumber(2), SlotNumber(41)};
+  return checkpoint;
+}
+
+TEST(PublisherCheckpointTest, GoldenBytes) {
+  EXPECT_EQ(EncodeCheckpoint(Example()),
+            R"({"format":1,"owner":"host-1/7f","epoch":3,"renewed_at":"2026-11-23T07:01:02.345Z",)"
+            R"("shards":[{"shard":0,"last_slot":41}],"partitions":[)"
+            R"({"topic":"instance_events","partition":0,"topic_id":"id-a","end":17},)"
+            R"({"topic":"instance_events","partition":1,"topic_id":"id-a","end":0}],)"
+            R"("republish_id":77,"republish":{"next":2,"to":41}})"
+            "\n");
+  EXPECT_EQ(EncodeCheckpoint(PublisherCheckpoint()),
+            R"({"format":1,"owner":"","epoch":0,"renewed_at":"","shards":[],"partitions":[],)"
+            R"("republish_id":0})"
+            "\n");
+}
+
+TEST(PublisherCheckpointTest, WhatIsEncodedIsDecoded) {
+  for (const PublisherCheckpoint& checkpoint : {Example(), PublisherCheckpoint()}) {
+    Result<PublisherCheckpoint> decoded = DecodeCheckpoint(EncodeCheckpoint(checkpoint));
+    ASSERT_TRUE(decoded.ok()) << decoded.error().ToString();
+    EXPECT_EQ(*decoded, checkpoint);
+  }
+}
+
+TEST(PublisherCheckpointTest, NoPrefixIsTakenForAWholeOne) {
+  const std::string whole = EncodeCheckpoint(Example());
+  for (std::size_t size = 0; size + 2 < whole.size(); ++size) {
+    EXPECT_TRUE(DecodeCheckpoint(whole.substr(0, size)).Is(Code::kCorrupt)) << size;
+  }
+}
+
+TEST(PublisherCheckpointTest, EachMemberIsNeeded) {
+  for (std::string name : {"format", "owner", "epoch", "renewed_at", "shards", "partitions",
+                           "republish_id", "last_slot", "topic_id", "next"}) {
+    std::string bytes = EncodeCheckpoint(Example());
+    bytes.replace(bytes.find("\"" + name + "\"") + 1, 1, "X");
+    EXPECT_TRUE(DecodeCheckpoint(bytes).Is(Code::kCorrupt)) << bytes;
+  }
+  std::string future = EncodeCheckpoint(Example());
+  future.replace(future.find(":1,"), 3, ":2,");
+  EXPECT_TRUE(DecodeCheckpoint(future).Is(Code::kCorrupt));
+}
+
+}  // namespace
+}  // namespace saffron

@@ -1,0 +1,278 @@
+#include "services/publisher/publisher.h"
+
+#include <algorithm>
+
+#include "domain/json_text.h"
+
+namespace saffron {
+namespace {
+
+constexpr Duration kFirstBackoff = milliseconds(50);
+constexpr Duration kLongestBackoff = seconds(5);
+constexpr Duration kIdleWait = milliseconds(200);
+constexpr Duration kLagInterval = seconds(2);
+
+BusMessage MessageOf(const Slot& slot, const LoggedEvent& event) {
+  const Envelope& envelope = event.envelope;
+  BusMessage message;
+  message.topic = TopicOf(envelope.type);
+  message.key = envelope.aggregate.id;
+  message.value = slot.LineOf(event);
+  message.headers = {{"event_id", envelope.event_id.ToString()},
+                     {"event_type", envelope.type.ToString()},
+                     {"sequence_number", std::to_string(envelope.sequence_number.value)},
+                     {"position", event.location.position.ToString()}};
+  if (!envelope.metadata.traceparent.empty()) {
+    message.headers.emplace_back("traceparent", envelope.metadata.traceparent);
+  }
+  return message;
+}
+
+// Small, whatever the event was: the event itself stays in the log, at its position.
+BusMessage DeadLetterOf(const LoggedEvent& event, const std::string& reason) {
+  const Envelope& envelope = event.envelope;
+  BusMessage letter;
+  letter.topic = kCommandFailuresTopic;
+  letter.key = envelope.aggregate.id;
+  const auto add = [&](std::string_view name, std::string_view text) {
+    letter.value.append(letter.value.empty() ? "{" : ",");
+    json::AppendString(letter.value, name);
+    letter.value.push_back(':');
+    json::AppendString(letter.value, text);
+    letter.headers.emplace_back(name, text);
+  };
+  add("event_id", envelope.event_id.ToString());
+  add("event_type", envelope.type.Name());
+  add("aggregate_id", envelope.aggregate.id);
+  add("topic", TopicOf(envelope.type));
+  add("position", event.location.position.ToString());
+  add("reason", reason);
+  letter.value.push_back('}');
+  return letter;
+}
+
+}  // namespace
+
+std::vector<TopicSpec> AllTopics(std::uint32_t partitions) {
+  std::vector<TopicSpec> topics;
+  for (std::string_view name : {kDatabaseCommandsTopic, kOntologyCommandsTopic,
+                                kInstanceCommandsTopic, kOntologyEventsTopic, kInstanceEventsTopic,
+                                kCommandFailuresTopic, kProjectionFailuresTopic}) {
+    topics.push_back({std::string(name), partitions});
+  }
+  return topics;
+}
+
+Publisher::Publisher(LogContext& context, MessageBus& bus, ClaimRegistry& claims,
+                     PublisherOptions options, PublisherMetrics* metrics)
+    : context_(context),
+      runtime_(context.runtime),
+      bus_(bus),
+      claims_(claims),
+      options_(std::move(options)),
+      metrics_(metrics) {
+  SAFFRON_ASSERT(!options_.owner.empty());
+  SAFFRON_ASSERT(options_.batch_size > 0 && options_.flush_batch_size > 0);
+}
+
+void Publisher::Run() {
+  Duration backoff = kFirstBackoff;
+  while (!runtime_.StopRequested()) {
+    Result<Progress> step = Step();
+    if (step.ok()) {
+      backoff = kFirstBackoff;
+      continue;
+    }
+    context_.log.Warning("publisher.step_failed", {{"error", step.error().ToString()}});
+    runtime_.SleepFor(backoff);
+    backoff = std::min(backoff * 2, kLongestBackoff);
+  }
+  Release();
+  reader_.reset();
+}
+
+Result<Publisher::Progress> Publisher::Step() {
+  Result<Progress> progress = leading_ ? Lead() : Contend();
+  healthy_ = progress.ok();
+  return progress;
+}
+
+Result<Publisher::Progress> Publisher::Lead() {
+  SAFFRON_TRY(CheckBusIfDue());
+  if (leading_) SAFFRON_TRY(SaveIfDue());
+  if (!leading_) return Progress::kIdle;
+  PutRowIfDue();
+  ReportLagIfDue();
+  if (!batch_) SAFFRON_TRY(ReadBatch());
+  if (!batch_) return Progress::kIdle;
+  SAFFRON_TRY(ProduceBatch());
+  return Progress::kWorked;
+}
+
+SlotNumber Publisher::LastSlot() const {
+  auto found = state_.shards.find(context_.shard);
+  return found == state_.shards.end() ? SlotNumber() : found->second;
+}
+
+SlotNumber Publisher::NextSlot() const {
+  return state_.republish ? state_.republish->next : LastSlot().Next();
+}
+
+// No later than what is due next, nor so late that a stop would wait for it.
+Instant Publisher::IdleDeadline() const {
+  Instant deadline = runtime_.Now() + kIdleWait;
+  if (row_dirty_) deadline = std::min(deadline, row_at_ + options_.row_interval);
+  return deadline;
+}
+
+Status Publisher::ReadBatch() {
+  if (reader_ == nullptr) {
+    LogReader::Options options;
+    options.name = "publisher-reader";
+    options.poll = options_.poll_interval;
+    reader_ = std::make_unique<LogReader>(context_, NextSlot(), options);
+  }
+  SAFFRON_ASSIGN(std::vector<SlotPtr> slots, reader_->Read(options_.batch_size, IdleDeadline()));
+  if (slots.empty()) return Ok();
+  batch_.emplace();
+  batch_->slots = std::move(slots);
+  batch_->started = runtime_.Now();
+  for (const SlotPtr& slot : batch_->slots) {
+    for (const LoggedEvent& event : slot->events) {
+      batch_->messages.push_back(MessageOf(*slot, event));
+      batch_->events.push_back(&event);
+    }
+  }
+  return Ok();
+}
+
+Status Publisher::ProduceBatch() {
+  while (batch_->produced < batch_->messages.size()) {
+    std::size_t size =
+        std::min(options_.flush_batch_size, batch_->messages.size() - batch_->produced);
+    auto first = batch_->messages.begin() + static_cast<std::ptrdiff_t>(batch_->produced);
+    std::vector<BusMessage> part(first, first + static_cast<std::ptrdiff_t>(size));
+    SAFFRON_ASSIGN(std::vector<Delivery> deliveries, bus_.Produce(part, options_.flush_timeout));
+    SAFFRON_ASSERT(deliveries.size() == part.size());
+    SAFFRON_TRY(TakeDeliveries(deliveries));
+    if (!regressed_.empty())
+      return Ok();  // the next Step looks at the bus, and sends again what it lost
+    batch_->produced += size;
+  }
+  Acknowledge();
+  return Ok();
+}
+
+Status Publisher::TakeDeliveries(const std::vector<Delivery>& deliveries) {
+  std::vector<std::pair<const LoggedEvent*, std::string>> refused;
+  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+    const Delivery& delivery = deliveries[i];
+    const BusMessage& message = batch_->messages[batch_->produced + i];
+    if (delivery.refused) {
+      if (delivery.refused->code() != Code::kInvalid) {
+        // Not about this message: the topic is gone, most likely. Look at the bus, then again.
+        checked_at_ = Instant{Duration::min() / 2};
+        return Unavailable(message.topic + ": " + delivery.refused->message());
+      }
+      refused.emplace_back(batch_->events[batch_->produced + i], delivery.refused->message());
+      continue;
+    }
+    const TopicPartition key{message.topic, delivery.partition};
+    PartitionEnd& end = state_.ends[key];
+    if (delivery.offset < end.end) regressed_.emplace(key, delivery.offset);
+    end.end = std::max(end.end, delivery.offset + 1);
+  }
+  return refused.empty() ? Ok() : BuryRefused(refused);
+}
+
+Status Publisher::BuryRefused(
+    const std::vector<std::pair<const LoggedEvent*, std::string>>& refused) {
+  std::vector<BusMessage> letters;
+  for (const auto& [event, reason] : refused) {
+    context_.log.Error("publisher.event_refused",
+                       {{"event_id", event->envelope.event_id},
+                        {"position", event->location.position.ToString()},
+                        {"reason", reason}});
+    letters.push_back(DeadLetterOf(*event, reason));
+  }
+  SAFFRON_ASSIGN(std::vector<Delivery> deliveries, bus_.Produce(letters, options_.flush_timeout));
+  for (const Delivery& delivery : deliveries) {
+    if (delivery.refused) return Unavailable("dead letter: " + delivery.refused->message());
+  }
+  if (metrics_ != nullptr) metrics_->Refused(refused.size());
+  return Ok();
+}
+
+void Publisher::Acknowledge() {
+  const SlotNumber acknowledged = batch_->slots.back()->number();
+  const SlotNumber before = LastSlot();
+  for (const SlotPtr& slot : batch_->slots) {
+    if (before < slot->number()) by_date_.Add(*slot);
+    events_per_slot_ += (static_cast<double>(slot->events.size()) - events_per_slot_) / 64;
+  }
+  if (state_.republish) {
+    state_.republish->next = acknowledged.Next();
+    if (state_.republish->to <= acknowledged) {
+      state_.republish.reset();
+      context_.log.Info("publisher.republish_done", {{"slot", acknowledged}});
+    }
+  }
+  state_.shards[context_.shard] = std::max(before, acknowledged);
+  last_slot_ = LastSlot().value;
+  last_reserved_ =
+      ParseRfc3339(batch_->slots.back()->header.reserved_at).value_or(runtime_.WallNow());
+  if (metrics_ != nullptr) {
+    metrics_->RunAcknowledged(batch_->slots.size(), batch_->messages.size(),
+                              runtime_.Now() - batch_->started);
+  }
+  batch_.reset();
+  dirty_ = true;
+  row_dirty_ = true;
+}
+
+// A row that cannot be written delays only those who wait for a position.
+void Publisher::PutRowIfDue() {
+  const Instant now = runtime_.Now();
+  if (!row_dirty_ || now < row_at_ + options_.row_interval) return;
+  PublishedRow row;
+  row.shard = context_.shard;
+  row.slot = SlotNumber(NextSlot().value - 1);
+  row.ends[kRepublishMark] = state_.republish_id;
+  for (const auto& [key, end] : state_.ends) row.ends[{key.topic, key.partition}] = end.end;
+  const std::uint64_t kept = options_.kept_row_slots;
+  SlotNumber prune_below(row.slot.value > kept ? row.slot.value - kept : 0);
+  if (distrusted_until_.value != 0) prune_below = row.slot;
+  row_at_ = now;
+  if (Status put = claims_.PutPublished(row, prune_below); !put.ok()) {
+    context_.log.Warning("publisher.row_failed", {{"error", put.error().ToString()}});
+    return;
+  }
+  row_dirty_ = false;
+  if (distrusted_until_ <= row.slot) distrusted_until_ = SlotNumber();
+}
+
+void Publisher::ReportLagIfDue() {
+  const Instant now = runtime_.Now();
+  if (now < lag_at_ + kLagInterval) return;
+  lag_at_ = now;
+  Result<RegistryRows> rows = context_.registry.Read({});
+  if (!rows.ok()) return;
+  const std::uint64_t next = NextSlot().value;
+  const std::uint64_t slots =
+      rows->control.next_slot.value > next ? rows->control.next_slot.value - next : 0;
+  const auto events =
+      static_cast<std::uint64_t>(static_cast<double>(slots) * std::max(events_per_slot_, 0.0));
+  double age = 0;
+  if (slots > 0) {
+    age = static_cast<double>(runtime_.WallNow().unix_ms - last_reserved_.unix_ms) / 1000;
+  }
+  if (metrics_ != nullptr) metrics_->Lag(slots, events, std::max(age, 0.0));
+  if (now < logged_at_ + options_.metrics_interval) return;
+  logged_at_ = now;
+  context_.log.Info("publisher.progress", {{"slot", LastSlot()},
+                                           {"lag_slots", slots},
+                                           {"lag_events", events},
+                                           {"lag_seconds", std::max(age, 0.0)}});
+}
+
+}  // namespace saffron

@@ -1,0 +1,175 @@
+// Who publishes: the checkpoint's owner, and how the checkpoint is swapped.
+#include <algorithm>
+
+#include "services/publisher/publisher.h"
+
+namespace saffron {
+namespace {
+
+constexpr std::size_t kMostByDateSlots = 10'000;
+
+}  // namespace
+
+Result<Publisher::Progress> Publisher::Contend() {
+  Result<StoredObject> stored = context_.store.Get(options_.checkpoint_key);
+  if (stored.Is(Code::kNotFound)) return Found();
+  if (!stored.ok()) return std::move(stored).error();
+  const Instant now = runtime_.Now();
+  if (stored->etag != seen_etag_) {
+    seen_etag_ = stored->etag;
+    seen_at_ = now;
+  }
+  Result<PublisherCheckpoint> read = DecodeCheckpoint(stored->bytes);
+  PublisherCheckpoint checkpoint = read.ok() ? *read : PublisherCheckpoint();
+  highest_epoch_ = std::max(highest_epoch_, checkpoint.epoch);
+  if (read.ok() && checkpoint.owner == options_.owner) {  // our swap, its answer was lost
+    BeginLeading(std::move(checkpoint), stored->etag);
+    return Progress::kWorked;
+  }
+  const bool released = read.ok() && checkpoint.owner.empty();
+  if (!released && !context_.exclusive && now - seen_at_ < options_.lease) {
+    runtime_.SleepFor(std::min<Duration>(options_.lease / 10, seconds(1)));
+    return Progress::kIdle;
+  }
+  if (!read.ok()) {
+    context_.log.Warning("publisher.checkpoint_unreadable",
+                         {{"error", read.error().ToString()}, {"from_slot", 1}});
+  }
+  checkpoint.owner = options_.owner;
+  checkpoint.epoch = highest_epoch_ + 1;
+  checkpoint.renewed_at = runtime_.WallNow().ToRfc3339();
+  Result<std::string> put = context_.store.PutIfMatch(options_.checkpoint_key,
+                                                      EncodeCheckpoint(checkpoint), stored->etag);
+  if (put.ok()) {
+    BeginLeading(std::move(checkpoint), std::move(put).value());
+  } else if (!put.Is(Code::kConflict) && !put.Is(Code::kNotFound)) {
+    return std::move(put).error();
+  }
+  return Progress::kWorked;
+}
+
+Result<Publisher::Progress> Publisher::Found() {
+  PublisherCheckpoint checkpoint;
+  checkpoint.owner = options_.owner;
+  checkpoint.epoch = highest_epoch_ + 1;
+  checkpoint.renewed_at = runtime_.WallNow().ToRfc3339();
+  if (!ReadSlot(context_, SlotNumber(1)).Is(Code::kNotFound)) {
+    context_.log.Warning("publisher.no_checkpoint", {{"from_slot", 1}});
+  }
+  Result<std::string> put =
+      context_.store.PutIfAbsent(options_.checkpoint_key, EncodeCheckpoint(checkpoint));
+  if (put.ok()) {
+    BeginLeading(std::move(checkpoint), std::move(put).value());
+  } else if (!put.Is(Code::kConflict)) {
+    return std::move(put).error();
+  }
+  return Progress::kWorked;
+}
+
+void Publisher::BeginLeading(PublisherCheckpoint checkpoint, std::string etag) {
+  context_.log.Info("publisher.leads", {{"epoch", checkpoint.epoch}});
+  state_ = std::move(checkpoint);
+  highest_epoch_ = state_.epoch;
+  etag_ = std::move(etag);
+  saved_at_ = tried_at_ = runtime_.Now();
+  dirty_ = prepared_ = row_dirty_ = false;
+  regressed_.clear();
+  distrusted_until_ = SlotNumber();
+  by_date_.Clear();
+  last_slot_ = LastSlot().value;
+  last_reserved_ = runtime_.WallNow();
+  leading_ = true;
+  if (metrics_ != nullptr) metrics_->Leads(true);
+}
+
+void Publisher::StandBy(std::string_view why) {
+  context_.log.Warning("publisher.stands_by", {{"epoch", state_.epoch}, {"why", why}});
+  leading_ = false;
+  batch_.reset();
+  reader_.reset();
+  by_date_.Clear();
+  seen_etag_.clear();
+  if (metrics_ != nullptr) metrics_->Leads(false);
+}
+
+Status Publisher::SaveIfDue() {
+  const Instant now = runtime_.Now();
+  if (now < tried_at_ + options_.save_interval) return Ok();
+  if (!dirty_ && now < saved_at_ + options_.lease / 3) return Ok();
+  FlushByDate();
+  return Save();
+}
+
+Status Publisher::Save() {
+  const Instant started = tried_at_ = runtime_.Now();
+  state_.renewed_at = runtime_.WallNow().ToRfc3339();
+  const std::string bytes = EncodeCheckpoint(state_);
+  for (int attempt = 0; attempt < 4; ++attempt) {
+    Result<std::string> put =
+        etag_.empty() ? context_.store.PutIfAbsent(options_.checkpoint_key, bytes)
+                      : context_.store.PutIfMatch(options_.checkpoint_key, bytes, etag_);
+    bool saved = put.ok();
+    if (put.ok()) {
+      etag_ = std::move(put).value();
+    } else if (put.Is(Code::kNotFound)) {
+      context_.log.Warning("publisher.checkpoint_gone");
+      etag_.clear();
+    } else if (put.Is(Code::kConflict)) {
+      SAFFRON_ASSIGN(saved, ReadBack(bytes));
+      if (!leading_) return Ok();
+    } else {
+      return std::move(put).error();
+    }
+    if (!saved) continue;
+    dirty_ = false;
+    saved_at_ = started;
+    if (metrics_ != nullptr) metrics_->CheckpointSwapped();
+    return Ok();
+  }
+  return Unavailable("the publisher's checkpoint changes under its owner");
+}
+
+Result<bool> Publisher::ReadBack(const std::string& wanted) {
+  Result<StoredObject> stored = context_.store.Get(options_.checkpoint_key);
+  if (stored.Is(Code::kNotFound)) {
+    etag_.clear();
+    return false;
+  }
+  if (!stored.ok()) return std::move(stored).error();
+  Result<PublisherCheckpoint> read = DecodeCheckpoint(stored->bytes);
+  // What cannot be read was not written by a publisher: what is in memory replaces it.
+  if (read.ok() && (read->owner != options_.owner || read->epoch != state_.epoch)) {
+    highest_epoch_ = std::max(highest_epoch_, read->epoch);
+    StandBy("another publisher has taken over: " + read->owner);
+    return false;
+  }
+  etag_ = stored->etag;
+  return stored->bytes == wanted;
+}
+
+void Publisher::Release() {
+  if (!leading_) return;
+  row_at_ = Instant{Duration::min() / 2};
+  PutRowIfDue();
+  FlushByDate();
+  state_.owner.clear();
+  state_.renewed_at = runtime_.WallNow().ToRfc3339();
+  // If it is refused, the lease runs out.
+  if (etag_.empty()) return;
+  auto put = context_.store.PutIfMatch(options_.checkpoint_key, EncodeCheckpoint(state_), etag_);
+  if (!put.ok()) context_.log.Info("publisher.not_released", {{"error", put.error().ToString()}});
+  leading_ = false;
+}
+
+void Publisher::FlushByDate() {
+  if (by_date_.empty()) return;
+  Status put = context_.store.Put(by_date_.Key(), by_date_.Json());
+  if (put.ok() || by_date_.size() > kMostByDateSlots) {
+    by_date_.Clear();
+  }
+  if (!put.ok()) {
+    context_.log.Warning("publisher.by_date_failed", {{"error", put.error().ToString()}});
+  }
+}
+
+}  // namespace saffron

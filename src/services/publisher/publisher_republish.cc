@@ -1,0 +1,162 @@
+// What the bus has lost, and how it gets it back.
+#include <algorithm>
+
+#include "services/publisher/publisher.h"
+
+namespace saffron {
+namespace {
+
+std::uint64_t MarkOf(const PublishedRow& row) {
+  auto found = row.ends.find(kRepublishMark);
+  return found == row.ends.end() ? 0 : found->second;
+}
+
+// Of a row that says nothing: no republish has this id.
+constexpr std::uint64_t kNoRepublish = (std::uint64_t{1} << 53) - 1;
+
+}  // namespace
+
+Status Publisher::CheckBusIfDue() {
+  const bool due =
+      !prepared_ || !regressed_.empty() || checked_at_ + options_.check_interval <= runtime_.Now();
+  return due ? CheckBus() : Ok();
+}
+
+Status Publisher::CheckBus() {
+  SAFFRON_TRY(bus_.EnsureTopics(options_.topics));
+  if (!prepared_) SAFFRON_TRY(TakeRowsAsEvidence());
+  SAFFRON_ASSIGN(BusState bus, DescribeBus());
+  BusState intact = bus;  // without what was sent where lost events had been
+  for (const auto& [key, offset] : regressed_) {
+    std::vector<std::uint64_t>& ends = intact[key.topic].end_offsets;
+    if (key.partition < ends.size()) ends[key.partition] = std::min(ends[key.partition], offset);
+  }
+  const Loss loss = LossOf(intact);
+  if (loss != Loss::kNone) {
+    SlotNumber from(1);
+    if (loss == Loss::kTail) {
+      SAFFRON_ASSIGN(SlotNumber agreed, AgreedSlot(intact));
+      from = agreed.Next();
+    }
+    // An error leaves the memory as it was, so that the loss is seen again.
+    const PublisherCheckpoint before = state_;
+    TakeOverEnds(bus);
+    if (Status begun = BeginRepublish(from); !begun.ok()) {
+      state_ = before;
+      return begun;
+    }
+    if (!leading_) return Ok();
+    regressed_.clear();
+    prepared_ = false;  // until the rows are out of the way, nothing may be produced
+  }
+  TakeOverEnds(bus);
+  if (!prepared_) SAFFRON_TRY(DistrustRows());
+  prepared_ = true;
+  checked_at_ = runtime_.Now();
+  return Ok();
+}
+
+void Publisher::TakeOverEnds(const BusState& bus) {
+  state_.ends.clear();
+  for (const auto& [topic, described] : bus) {
+    for (std::uint32_t i = 0; i < described.end_offsets.size(); ++i) {
+      state_.ends[{topic, i}] = {described.topic_id, described.end_offsets[i]};
+    }
+  }
+}
+
+// Dead letters are no part of the log: an operator may empty their topics.
+Result<Publisher::BusState> Publisher::DescribeBus() {
+  BusState bus;
+  for (const TopicSpec& topic : options_.topics) {
+    if (topic.name == kCommandFailuresTopic || topic.name == kProjectionFailuresTopic) continue;
+    SAFFRON_ASSIGN(bus[topic.name], bus_.Describe(topic.name));
+  }
+  return bus;
+}
+
+Publisher::Loss Publisher::LossOf(const BusState& bus) const {
+  Loss loss = regressed_.empty() ? Loss::kNone : Loss::kTail;
+  for (const auto& [key, end] : state_.ends) {
+    auto topic = bus.find(key.topic);
+    if (topic == bus.end()) continue;  // no longer one of ours
+    if (topic->second.topic_id != end.topic_id ||
+        topic->second.end_offsets.size() <= key.partition) {
+      return Loss::kTopic;
+    }
+    if (topic->second.end_offsets[key.partition] < end.end) loss = Loss::kTail;
+  }
+  return loss;
+}
+
+// What the predecessor had sent after its last checkpoint: the rows know it at 50 ms.
+Status Publisher::TakeRowsAsEvidence() {
+  SlotNumber from = NextSlot();
+  while (true) {
+    SAFFRON_ASSIGN(std::optional<PublishedRow> row, claims_.PublishedAt(context_.shard, from));
+    if (!row) return Ok();
+    from = row->slot.Next();
+    if (MarkOf(*row) != state_.republish_id) continue;
+    for (const auto& [key, end] : row->ends) {
+      auto known = state_.ends.find({key.first, key.second});
+      if (known != state_.ends.end()) known->second.end = std::max(known->second.end, end);
+    }
+  }
+}
+
+// The last slot of which the bus still has everything, as far as the rows remember; else 0.
+Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
+  SlotNumber agreed;
+  SlotNumber from(1);
+  while (true) {
+    SAFFRON_ASSIGN(std::optional<PublishedRow> row, claims_.PublishedAt(context_.shard, from));
+    if (!row) return agreed;
+    from = row->slot.Next();
+    if (MarkOf(*row) != state_.republish_id) continue;
+    for (const auto& [key, end] : row->ends) {
+      if (key == kRepublishMark) continue;
+      auto topic = bus.find(key.first);
+      if (topic == bus.end()) continue;
+      if (topic->second.end_offsets.size() <= key.second) return agreed;
+      if (topic->second.end_offsets[key.second] < end) return agreed;
+    }
+    agreed = row->slot;
+  }
+}
+
+// It is in the checkpoint before its first event is sent, so a successor goes on with it.
+Status Publisher::BeginRepublish(SlotNumber from) {
+  const SlotNumber to = LastSlot();
+  state_.republish_id = 1 + runtime_.RandomBelow(kNoRepublish - 1);
+  if (from <= to) {
+    state_.republish = Republish{std::min(from, NextSlot()), to};
+  }
+  SAFFRON_TRY(Save());
+  if (!leading_) return Ok();
+  context_.log.Warning(
+      "publisher.republish",
+      {{"from_slot", NextSlot()}, {"to_slot", to}, {"why", "the bus lost events"}});
+  if (metrics_ != nullptr) metrics_->RepublishStarted();
+  batch_.reset();
+  reader_.reset();
+  return Ok();
+}
+
+// Rows of slots that are sent (again) from here on hold ends that are no longer true. They are made
+// to say nothing, and pruned as the sending passes them.
+Status Publisher::DistrustRows() {
+  SlotNumber from = NextSlot();
+  while (true) {
+    SAFFRON_ASSIGN(std::optional<PublishedRow> row, claims_.PublishedAt(context_.shard, from));
+    if (!row) return Ok();
+    PublishedRow nothing;
+    nothing.shard = row->shard;
+    nothing.slot = row->slot;
+    nothing.ends[kRepublishMark] = kNoRepublish;
+    SAFFRON_TRY(claims_.PutPublished(nothing, SlotNumber()));
+    distrusted_until_ = std::max(distrusted_until_, row->slot);
+    from = row->slot.Next();
+  }
+}
+
+}  // namespace saffron

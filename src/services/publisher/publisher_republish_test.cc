@@ -1,0 +1,155 @@
+// The bus loses what it had acknowledged.
+#include <gtest/gtest.h>
+
+#include "services/publisher/publisher_test_world.h"
+
+namespace saffron {
+namespace {
+
+const std::string kEvents(kInstanceEventsTopic);
+
+void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
+  RunResult result = world.simulation.RunUntil(
+      [&] {
+        if (!publisher.publisher->leading()) return false;
+        PublisherCheckpoint checkpoint = world.Checkpoint();
+        return checkpoint.owner == publisher.process.name() && !checkpoint.republish &&
+               checkpoint.shards[0] == world.builder.last();
+      },
+      world.simulation.Now() + seconds(900));
+  ASSERT_EQ(result.end, RunEnd::kPredicate) << result.report;
+}
+
+TEST(PublisherRepublishTest, C16ALostTailIsSentAgainWithinAMinute) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(40);
+    PublisherProcess publisher(world, "p");
+    RunUntilPublished(world, publisher);
+    const std::uint64_t mark = world.Checkpoint().republish_id;
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] / 2);
+    world.simulation.RunFor(seconds(70));
+    RunUntilPublished(world, publisher);
+    EXPECT_NE(world.Checkpoint().republish_id, mark);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
+TEST(PublisherRepublishTest, C16ALostTailIsFoundByTheSuccessorToo) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(30);
+    {
+      PublisherProcess publisher(world, "first");
+      RunUntilPublished(world, publisher);
+      world.Append(10);
+      world.simulation.RunFor(milliseconds(seed % 2 == 0 ? 200 : 2500));
+      publisher.Crash();
+    }
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] - ends[p] / 3);
+    PublisherProcess publisher(world, "second");
+    RunUntilPublished(world, publisher);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
+TEST(PublisherRepublishTest, AnOffsetGivenTwiceShowsALossThatEndsCannotShow) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(30);
+    PublisherProcess publisher(world, "p");
+    RunUntilPublished(world, publisher);
+    const std::uint64_t mark = world.Checkpoint().republish_id;
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] - ends[p] / 4);
+    world.Append(60);  // so that the ends are higher than ever when they are looked at
+    world.simulation.RunFor(seconds(5));
+    RunUntilPublished(world, publisher);
+    EXPECT_NE(world.Checkpoint().republish_id, mark);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
+TEST(PublisherRepublishTest, C18ATopicMadeAgainIsFilledByASuccessorToo) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    PublisherWorld world(seed, {.slow = 300, .slow_max = milliseconds(100)});
+    world.Append(80);
+    PublisherProcess first(world, "first");
+    RunUntilPublished(world, first);
+    world.bus.DeleteTopic(kEvents);
+    RunResult begun = world.simulation.RunUntil(
+        [&] {
+          auto republish = world.Checkpoint().republish;
+          return republish && SlotNumber(1) < republish->next;
+        },
+        world.simulation.Now() + seconds(120));
+    ASSERT_EQ(begun.end, RunEnd::kPredicate) << "the republish was over too soon to be cut";
+    first.Crash();
+    PublisherProcess second(world, "second");
+    RunUntilPublished(world, second);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
+TEST(PublisherRepublishTest, TheRepublishIsInTheCheckpointBeforeItsFirstEvent) {
+  for (std::uint64_t seed = 1; seed <= 10; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(40);
+    PublisherProcess publisher(world, "p");
+    RunUntilPublished(world, publisher);
+    const std::uint64_t mark = world.Checkpoint().republish_id;
+    world.bus.DeleteTopic(kEvents);
+    auto filled = [&] {
+      auto ends = world.bus.Describe(kEvents)->end_offsets;
+      return ends[0] + ends[1] > 0;
+    };
+    ASSERT_EQ(world.simulation.RunUntil(filled, world.simulation.Now() + seconds(120)).end,
+              RunEnd::kPredicate);
+    EXPECT_NE(world.Checkpoint().republish_id, mark);
+    EXPECT_TRUE(world.Checkpoint().republish.has_value());
+  }
+}
+
+TEST(PublisherRepublishTest, NoRowOfBeforeTheLossSaysThatASlotIsOnTheBus) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(60);
+    PublisherProcess publisher(world, "p");
+    RunUntilPublished(world, publisher);
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] / 2);
+    world.simulation.RunFor(seconds(61));
+    RunUntilPublished(world, publisher);
+    world.simulation.RunFor(seconds(1));
+    const std::uint64_t mark = world.Checkpoint().republish_id;
+    auto last = world.registry.PublishedAt(0, world.builder.last());
+    ASSERT_TRUE(last.ok() && *last);
+    EXPECT_EQ((*last)->ends.at(kRepublishMark), mark);
+    for (SlotNumber slot(1); slot <= world.builder.last(); slot = slot.Next()) {
+      auto row = world.registry.PublishedAt(0, slot);
+      ASSERT_TRUE(row.ok() && *row) << "a slot that nobody can ever pass";
+      if ((*row)->ends.at(kRepublishMark) != mark) {
+        auto now = world.bus.Describe(kEvents)->end_offsets;
+        for (std::uint32_t p = 0; p < 2; ++p) {
+          EXPECT_LE((*row)->ends.at({kEvents, p}), ends[p] / 2) << "a row that lies";
+        }
+      }
+    }
+  }
+}
+
+TEST(PublisherRepublishTest, EmptiedDeadLettersAreNoLoss) {
+  PublisherWorld world(3);
+  world.Append(10);
+  PublisherProcess publisher(world, "p");
+  RunUntilPublished(world, publisher);
+  const std::uint64_t mark = world.Checkpoint().republish_id;
+  world.bus.DeleteTopic(std::string(kCommandFailuresTopic));
+  world.simulation.RunFor(seconds(130));
+  EXPECT_EQ(world.Checkpoint().republish_id, mark);
+}
+
+}  // namespace
+}  // namespace saffron

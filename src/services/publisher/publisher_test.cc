@@ -1,0 +1,337 @@
+#include "services/publisher/publisher.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "services/publisher/publisher_test_world.h"
+
+namespace saffron {
+namespace {
+
+using testing::HasSubstr;
+
+FaultRates SomeFaults() {
+  return {.fail_before = 20, .lost_answer = 20, .late = 10, .repeated = 20, .slow = 10};
+}
+
+void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
+  RunResult result = world.simulation.RunUntil(
+      [&] {
+        return publisher.publisher->leading() &&
+               publisher.publisher->last_slot() == world.builder.last();
+      },
+      world.simulation.Now() + seconds(600));
+  ASSERT_EQ(result.end, RunEnd::kPredicate) << result.report;
+}
+
+// Within a partition the first copy of each event comes in the order of the log.
+void ExpectFirstCopiesInOrder(PublisherWorld& world) {
+  for (std::string_view topic : {kInstanceCommandsTopic, kInstanceEventsTopic}) {
+    std::map<std::uint32_t, Position> last;
+    std::set<Position> seen;
+    for (const BusRecord& record : world.Records(std::string(topic))) {
+      Position at = *Position::Parse(PublisherWorld::Header(record, "position"));
+      if (!seen.insert(at).second) continue;
+      Position& before = last[record.from.partition];
+      EXPECT_LT(before, at);
+      before = at;
+    }
+  }
+}
+
+TEST(PublisherTest, EveryEventWithKeyBytesAndHeaders) {
+  PublisherWorld world(1);
+  world.builder.Command(world.Instance(1), Operation::kCreate).Commit();
+  SlotPtr slot = world.builder.Outcome(world.Instance(1), R"({"a":1})").Commit();
+  PublisherProcess publisher(world, "p1");
+  RunUntilPublished(world, publisher);
+  auto records = world.Records(std::string(kInstanceEventsTopic));
+  ASSERT_EQ(records.size(), 1u);
+  EXPECT_EQ(records[0].key, world.Instance(1).id);
+  EXPECT_EQ(records[0].value, slot->LineOf(slot->events[0]));
+  EXPECT_EQ(PublisherWorld::Header(records[0], "position"), "0-2-0");
+  EXPECT_EQ(PublisherWorld::Header(records[0], "event_type"), "INSTANCE_CREATED");
+  EXPECT_EQ(PublisherWorld::Header(records[0], "sequence_number"), "1");
+  EXPECT_EQ(PublisherWorld::Header(records[0], "event_id"),
+            slot->events[0].envelope.event_id.ToString());
+}
+
+TEST(PublisherTest, NothingIsLostAndOrderIsKeptThroughFaultsAndCrashes) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    PublisherWorld world(seed, SomeFaults());
+    world.Append(20);
+    for (int crash = 0; crash < 3; ++crash) {
+      PublisherProcess publisher(world, "p" + std::to_string(crash), seconds(3));
+      world.simulation.RunFor(milliseconds(2000 + world.simulation.random().Below(4000)));
+      publisher.Crash();
+      world.Append(10);
+    }
+    PublisherProcess publisher(world, "last", seconds(3));
+    RunUntilPublished(world, publisher);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+    ExpectFirstCopiesInOrder(world);
+    publisher.Stop();
+    world.late.JoinAll();
+  }
+}
+
+TEST(PublisherTest, AStandbyTakesOverAfterTheLease) {
+  PublisherWorld world(3);
+  world.Append(5);
+  PublisherProcess first(world, "first");
+  RunUntilPublished(world, first);
+  PublisherProcess second(world, "second");
+  world.simulation.RunFor(seconds(60));
+  EXPECT_TRUE(first.publisher->leading());  // renewed while idle
+  EXPECT_FALSE(second.publisher->leading());
+  const Duration crashed = world.simulation.Now();
+  first.Crash();
+  world.Append(5);
+  RunUntilPublished(world, second);
+  EXPECT_GT(world.simulation.Now() - crashed, seconds(9));
+  EXPECT_LT(world.simulation.Now() - crashed, seconds(20));
+  EXPECT_EQ(world.Checkpoint().epoch, 2u);
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+}
+
+TEST(PublisherTest, AStoppedPublisherLeavesAtOnce) {
+  PublisherWorld world(4);
+  world.Append(5);
+  PublisherProcess first(world, "first");
+  RunUntilPublished(world, first);
+  first.Stop();
+  EXPECT_EQ(world.Checkpoint().owner, "");
+  const Duration stopped = world.simulation.Now();
+  world.Append(5);
+  PublisherProcess second(world, "second");
+  RunUntilPublished(world, second);
+  EXPECT_LT(world.simulation.Now() - stopped, seconds(1));
+}
+
+TEST(PublisherTest, APausedLeaderThatWakesUpStandsBy) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(5);
+    PublisherProcess first(world, "first");
+    RunUntilPublished(world, first);
+    PublisherProcess second(world, "second");
+    world.simulation.RunFor(seconds(2));
+    first.process.PauseFor(Duration::max());
+    world.Append(10);
+    RunUntilPublished(world, second);
+    first.process.Resume();
+    world.simulation.RunFor(seconds(10));
+    EXPECT_FALSE(first.publisher->leading());
+    EXPECT_TRUE(second.publisher->leading());
+    world.Append(10);
+    RunUntilPublished(world, second);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+    EXPECT_EQ(world.Checkpoint().owner, "second");
+  }
+}
+
+// A store that swaps the checkpoint and loses the answer, so many times.
+class LosesSwaps final : public ObjectStore {
+ public:
+  explicit LosesSwaps(ObjectStore& inner) : inner_(inner) {}
+  Result<std::string> PutIfAbsent(std::string_view key, std::string_view bytes) override {
+    return inner_.PutIfAbsent(key, bytes);
+  }
+  Result<std::string> PutIfMatch(std::string_view key, std::string_view bytes,
+                                 std::string_view etag) override {
+    auto put = inner_.PutIfMatch(key, bytes, etag);
+    if (put.ok() && lose > 0) {
+      --lose;
+      return UnknownOutcome("lost");
+    }
+    return put;
+  }
+  Status Put(std::string_view key, std::string_view bytes) override {
+    return inner_.Put(key, bytes);
+  }
+  Result<StoredObject> Get(std::string_view key) override { return inner_.Get(key); }
+  Result<std::string> GetRange(std::string_view key, std::uint64_t offset,
+                               std::uint64_t length) override {
+    return inner_.GetRange(key, offset, length);
+  }
+  Result<std::vector<std::string>> List(std::string_view prefix, std::string_view after,
+                                        std::size_t limit) override {
+    return inner_.List(prefix, after, limit);
+  }
+  Status Delete(std::string_view key) override { return inner_.Delete(key); }
+  std::string Describe() const override { return inner_.Describe(); }
+
+  int lose = 0;
+
+ private:
+  ObjectStore& inner_;
+};
+
+TEST(PublisherTest, C20ALostAnswerOfTheSwapIsReadBack) {
+  Simulation simulation({.seed = 5});
+  SimProcess process(simulation, "only");
+  MemoryObjectStore memory;
+  LosesSwaps store(memory);
+  MemoryRegistry registry({.now_ms = [&] { return process.WallNow().unix_ms; }});
+  MemoryBus bus(process, {});
+  LogBuilder builder(memory);
+  Log log = Log::Discard();
+  LogContext context{process, store, registry, log, builder.format(), 0, "test"};
+  PublisherOptions options;
+  options.owner = "only";
+  Publisher publisher(context, bus, registry, options, nullptr);
+  auto task = process.Spawn("publisher", [&] { publisher.Run(); });
+  const AggregateKey key = AggregateKey::Database("db");
+  for (int i = 0; i < 4; ++i) {
+    builder.Command(key, Operation::kCreate).Commit();
+    store.lose = 1;
+    RunResult result =
+        simulation.RunUntil([&] { return store.lose == 0; }, simulation.Now() + seconds(30));
+    ASSERT_EQ(result.end, RunEnd::kPredicate);
+    simulation.RunFor(seconds(3));
+    EXPECT_TRUE(publisher.leading());
+  }
+  auto checkpoint = DecodeCheckpoint(memory.Get(kCheckpointKey)->bytes);
+  EXPECT_EQ(checkpoint->shards.at(0), builder.last());
+  EXPECT_EQ(checkpoint->epoch, 1u);
+  process.RequestStop();
+  task->Join();
+}
+
+TEST(PublisherTest, ACheckpointThatIsDeletedIsWrittenAgainFromMemory) {
+  PublisherWorld world(6);
+  world.Append(5);
+  PublisherProcess publisher(world, "p");
+  RunUntilPublished(world, publisher);
+  ASSERT_TRUE(world.store.Delete(kCheckpointKey).ok());
+  world.simulation.RunFor(seconds(10));
+  EXPECT_TRUE(publisher.publisher->leading());
+  EXPECT_EQ(world.Checkpoint().shards.at(0), world.builder.last());
+}
+
+TEST(PublisherTest, WithoutOrWithAnUnreadableCheckpointTheWholeLogIsSent) {
+  for (bool unreadable : {false, true}) {
+    PublisherWorld world(7);
+    world.Append(12);
+    {
+      PublisherProcess publisher(world, "first");
+      RunUntilPublished(world, publisher);
+      publisher.Crash();
+    }
+    const std::size_t before = world.Records(std::string(kInstanceEventsTopic)).size();
+    ASSERT_TRUE(world.store.Delete(kCheckpointKey).ok());
+    if (unreadable) {
+      ASSERT_TRUE(world.store.Put(kCheckpointKey, "{\"owner\":").ok());
+    }
+    PublisherProcess publisher(world, "second");
+    RunUntilPublished(world, publisher);
+    EXPECT_EQ(world.Records(std::string(kInstanceEventsTopic)).size(), 2 * before);
+    world.simulation.RunFor(seconds(2));
+    EXPECT_EQ(world.Checkpoint().owner, "second");
+  }
+}
+
+TEST(PublisherTest, ACheckpointRolledBackOnlyRepeats) {
+  PublisherWorld world(8);
+  world.Append(5);
+  {
+    PublisherProcess publisher(world, "first");
+    RunUntilPublished(world, publisher);
+    publisher.Stop();
+  }
+  const std::string old = world.store.Get(kCheckpointKey)->bytes;
+  world.Append(5);
+  {
+    PublisherProcess publisher(world, "second");
+    RunUntilPublished(world, publisher);
+    publisher.Stop();
+  }
+  ASSERT_TRUE(world.store.Put(kCheckpointKey, old).ok());
+  world.Append(5);
+  PublisherProcess publisher(world, "third");
+  RunUntilPublished(world, publisher);
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+}
+
+TEST(PublisherTest, AnUnreachableCheckpointIsNotTakenForNone) {
+  PublisherWorld world(9);
+  world.Append(5);
+  {
+    PublisherProcess publisher(world, "first");
+    RunUntilPublished(world, publisher);
+    publisher.Stop();
+  }
+  const std::size_t before = world.PositionsOnBus().size();
+  world.rates.fail_before = 1000;
+  PublisherProcess publisher(world, "second");
+  world.simulation.RunFor(seconds(30));
+  EXPECT_FALSE(publisher.publisher->healthy());
+  EXPECT_FALSE(publisher.publisher->leading());
+  world.rates.fail_before = 0;
+  RunUntilPublished(world, publisher);
+  EXPECT_TRUE(publisher.publisher->healthy());
+  std::size_t records = 0;
+  for (auto topic : {kInstanceCommandsTopic, kInstanceEventsTopic}) {
+    records += world.Records(std::string(topic)).size();
+  }
+  EXPECT_EQ(records, before);  // nothing was sent again
+}
+
+TEST(PublisherTest, ARefusedEventGoesToTheDeadLettersAndTheRestGoesOn) {
+  PublisherWorld world(10);
+  const std::string huge = "{\"a\":\"" + std::string(5000, 'x') + "\"}";
+  world.builder.Outcome(world.Instance(1), huge).Outcome(world.Instance(2), "{}").Commit();
+  MemoryBus small(world.environment, {.max_message_bytes = 4000});
+  PublisherProcess publisher(world, "p", seconds(15), &small);
+  RunUntilPublished(world, publisher);
+  std::vector<BusRecord> letters;
+  auto task = world.environment.Spawn("reader", [&] {
+    auto consumer = small.Subscribe("r", {std::string(kCommandFailuresTopic)});
+    while (letters.empty()) {
+      auto batch = (*consumer)->Poll(10, seconds(1));
+      letters = batch->records;
+    }
+  });
+  task->Join();
+  ASSERT_EQ(letters.size(), 1u);
+  EXPECT_EQ(PublisherWorld::Header(letters[0], "position"), "0-1-0");
+  EXPECT_THAT(PublisherWorld::Header(letters[0], "reason"), HasSubstr("4000"));
+  EXPECT_EQ(small.Describe(std::string(kInstanceEventsTopic))->end_offsets.size(), 2u);
+}
+
+TEST(PublisherTest, RowsSayWhereASlotEnds) {
+  PublisherWorld world(11);
+  world.Append(30);
+  PublisherProcess publisher(world, "p");
+  RunUntilPublished(world, publisher);
+  world.simulation.RunFor(seconds(1));  // the last row is written when idle, too
+  auto row = world.registry.PublishedAt(0, world.builder.last());
+  ASSERT_TRUE(row.ok() && row->has_value());
+  EXPECT_EQ((*row)->slot, world.builder.last());
+  for (std::string_view topic : {kInstanceCommandsTopic, kInstanceEventsTopic}) {
+    TopicState state = *world.bus.Describe(std::string(topic));
+    for (std::uint32_t p = 0; p < 2; ++p) {
+      EXPECT_EQ((*row)->ends.at({std::string(topic), p}), state.end_offsets[p]);
+    }
+  }
+  EXPECT_EQ((*row)->ends.at(kRepublishMark), world.Checkpoint().republish_id);
+}
+
+TEST(PublisherTest, TheByDateIndexNamesEverySlotOnce) {
+  PublisherWorld world(12);
+  world.Append(30);
+  PublisherProcess publisher(world, "p");
+  RunUntilPublished(world, publisher);
+  world.simulation.RunFor(seconds(3));
+  auto keys = world.store.List("indexes/by-date/", "", 100);
+  std::string all;
+  for (const std::string& key : *keys) all += world.store.Get(key)->bytes;
+  for (const SlotPtr& slot : world.builder.slots()) {
+    const std::string name = SlotKey(0, slot->number());
+    EXPECT_NE(all.find(name), std::string::npos) << name;
+    EXPECT_EQ(all.find(name), all.rfind(name)) << name;
+  }
+}
+
+}  // namespace
+}  // namespace saffron
