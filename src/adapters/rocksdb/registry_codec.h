@@ -32,6 +32,7 @@ inline constexpr std::uint8_t kFormat = 1;
 struct ControlValue {
   RegistryControl control;
   std::uint64_t outstanding = 0;
+  friend bool operator==(const ControlValue&, const ControlValue&) = default;
 };
 
 // Each appends to `out`.
