@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "eventlog/mutation.h"
 #include "eventlog/settlement.h"
 
 namespace saffron {
@@ -45,6 +46,7 @@ class Admitter {
   bool Held(const AggregateRow& row, const Candidate& candidate) const;
 
   void Apply(const AppendRequest& request, std::size_t index, std::vector<SequenceNumber>& numbers);
+  void Restate(const AppendRequest& request, Verdict& verdict);
   void Mark(const Candidate& candidate);
   void Unmark(const AppendRequest& request);
 
@@ -91,7 +93,9 @@ class Admitter {
 };
 
 bool Admitter::Held(const AggregateRow& row, const Candidate& candidate) const {
-  if (row.pending && row.pending->batch != terms_.batch) return true;
+  if (row.pending && row.pending->batch != terms_.batch && !Mutated(Mutation::kIgnorePending)) {
+    return true;
+  }
   if (!row.mark || row.mark->expires_ms <= draft_.rows().now_ms) return false;
   const EventId& own = candidate.request->items.front().envelope.event_id;
   if (row.mark->by == own) return false;
@@ -99,6 +103,7 @@ bool Admitter::Held(const AggregateRow& row, const Candidate& candidate) const {
 }
 
 Admitter::Objection Admitter::ObjectToDuplicates(const AppendRequest& request) {
+  if (Mutated(Mutation::kNoDedupe)) return std::nullopt;
   std::size_t settled = 0, commands = 0;
   Verdict duplicate = Answer(AppendCode::kDuplicate, 0);
   for (std::size_t i = 0; i < request.items.size(); ++i) {
@@ -108,6 +113,11 @@ Admitter::Objection Admitter::ObjectToDuplicates(const AppendRequest& request) {
     const CommandRow* row = draft_.FindCommand(item.envelope.event_id);
     if (row == nullptr) continue;
     // Reserved and not settled, by whomever: nobody knows yet whether it is committed.
+    if (!row->settled() && Mutated(Mutation::kAnswerPendingDuplicate)) {
+      duplicate.answer.items.push_back({row->number, EventLocation()});
+      ++settled;
+      continue;
+    }
     if (!row->settled()) return Defer(Deferral::kPending);
     if (row->request_sha256 != item.envelope.metadata.request_sha256) {
       return Answer(AppendCode::kDuplicateMismatch, i);
@@ -189,7 +199,8 @@ Admitter::Objection Admitter::ObjectToState(const AppendItem& item, std::size_t 
     return std::nullopt;
   }
   if (current == SequenceNumber()) return Answer(AppendCode::kNotFound, index, &row);
-  if (item.expected_seq && *item.expected_seq != current) {
+  if (item.expected_seq && *item.expected_seq != current &&
+      !Mutated(Mutation::kIgnoreExpectedSeq)) {
     return Answer(AppendCode::kConflict, index, &row);
   }
   if (!present) return Answer(AppendCode::kNotFound, index, &row);
@@ -211,12 +222,14 @@ Admitter::Objection Admitter::ObjectToOutcome(const AppendRequest& request, std:
   const AppendItem& item = request.items[index];
   const CommandRow* command = draft_.FindCommand(item.envelope.metadata.command_id);
   if (command == nullptr || !command->settled()) return Defer(Deferral::kPending);
+  if (Mutated(Mutation::kSecondOutcome)) return std::nullopt;
   if (command->outcome) {
     Verdict exists = Answer(AppendCode::kOutcomeExists, index);
     exists.answer.items.push_back({command->number, *command->outcome});
     return exists;
   }
   if (!command->outcome_batch.uuid.is_nil()) return Defer(Deferral::kPending);
+  if (Mutated(Mutation::kIgnoreBasis)) return std::nullopt;
   if (item.basis_in_request) {
     SAFFRON_ASSERT(index > 0);
     return std::nullopt;  // the item before it was admitted just now, on the same aggregate
@@ -308,6 +321,17 @@ void Admitter::Unmark(const AppendRequest& request) {
   for (const SequenceCheck& check : request.checks) clear(check.aggregate);
 }
 
+// An answer shows rows as they were before the request: what its own items made of them is gone.
+void Admitter::Restate(const AppendRequest& request, Verdict& verdict) {
+  if (verdict.kind != Verdict::Kind::kAnswered) return;
+  const std::size_t index = verdict.answer.index, items = request.items.size();
+  if (index >= items + request.checks.size()) return;
+  const AggregateRow& row = draft_.Get(index < items ? request.items[index].envelope.aggregate
+                                                     : request.checks[index - items].aggregate);
+  verdict.answer.actual_seq = Working(row).number;
+  verdict.after_commit = Ours(row);
+}
+
 Verdict Admitter::Consider(const Candidate& candidate) {
   const AppendRequest& request = *candidate.request;
   Verdict admitted;
@@ -326,7 +350,10 @@ Verdict Admitter::Consider(const Candidate& candidate) {
                      item.envelope.type.operation == Operation::kDelete;
   }
   if (objection) {
-    if (several) draft_.Rollback();
+    if (several) {
+      draft_.Rollback();
+      Restate(request, *objection);
+    }
     bool held =
         objection->kind == Verdict::Kind::kDeferred && objection->deferral == Deferral::kPending;
     if (held && candidate.deferrals + 1 >= kDeferralsBeforeMark) Mark(candidate);

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "eventlog/mutation.h"
+
 namespace saffron {
 namespace {
 
@@ -44,6 +46,11 @@ void AppendLog::Lane::Step(AppendQueue::Batch batch) {
   std::optional<Reserved> reserved = Reserve(std::move(batch.requests));
   if (!reserved) return;
   Slot slot = Encode(*reserved);
+  if (Mutated(Mutation::kAckBeforePut)) Acknowledge(*reserved, slot);
+  if (Mutated(Mutation::kFinalizeBeforePut)) {
+    unsettled_.push_back({std::make_shared<const Slot>(slot), {}});
+    (void)SettleNow();
+  }
   Instant started = context_.runtime.Now();
   CommitResult result = Commit(*reserved, slot);
   if (result != CommitResult::kCommitted) return Abandon(*reserved, result);
@@ -54,7 +61,7 @@ void AppendLog::Lane::Step(AppendQueue::Batch batch) {
   std::vector<std::uint64_t> keys = KeysOf(reserved->admitted);
   auto shared = std::make_shared<const Slot>(std::move(slot));
   context_.cache.Put(shared);
-  Acknowledge(*reserved, *shared);
+  if (!Mutated(Mutation::kAckBeforePut)) Acknowledge(*reserved, *shared);
   unsettled_.push_back({shared, std::move(keys)});
   context_.committed.Raise(shared->number());
 }
@@ -137,7 +144,10 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Sort(const Admission& 
         break;
     }
   }
-  if (admission.slot.value == 0) return std::nullopt;
+  if (admission.slot.value == 0) {
+    SAFFRON_ASSERT(reserved.after_commit.empty());
+    return std::nullopt;
+  }
   std::uint64_t highest = context_.highest_handed.load();
   while (highest < admission.slot.value &&
          !context_.highest_handed.compare_exchange_weak(highest, admission.slot.value)) {
@@ -184,6 +194,9 @@ CommitResult AppendLog::Lane::Commit(const Reserved& reserved, const Slot& slot)
   for (int attempt = 1;; ++attempt) {
     Result<std::string> put = context_.store.PutIfAbsent(key, slot.bytes);
     if (put.ok()) return CommitResult::kCommitted;
+    if (put.Is(Code::kConflict) && Mutated(Mutation::kTakeAny412AsCommitted)) {
+      return CommitResult::kCommitted;
+    }
     if (put.Is(Code::kConflict)) {
       if (std::optional<CommitResult> found = ReadBack(reserved)) return *found;
     } else {
@@ -234,6 +247,7 @@ void AppendLog::Lane::Abandon(Reserved& reserved, CommitResult why) {
                                                    : why == CommitResult::kForeign ? "foreign_batch"
                                                                                    : "unknown"}});
   if (metrics_ != nullptr) metrics_->Aborted();
+  if (Mutated(Mutation::kAckBeforePut)) return queue_.Release(KeysOf(reserved.admitted));
   if (why == CommitResult::kAborted) UndoNow(reserved.header.batch);
   if (why == CommitResult::kForeign) RequestFence("foreign_batch", reserved.header.slot);
   queue_.Release(KeysOf(reserved.admitted));

@@ -1,5 +1,6 @@
 #include "eventlog/resolver.h"
 
+#include "eventlog/mutation.h"
 #include "eventlog/recovery.h"
 #include "eventlog/settlement.h"
 
@@ -20,6 +21,7 @@ Result<SlotPtr> TombstoneOrSlot(LogContext& context, SlotNumber slot, const Batc
   header.writer = context.writer;
   header.reserved_at = context.runtime.WallNow().ToRfc3339();
   auto tombstone = std::make_shared<const Slot>(MakeTombstone(header));
+  if (Mutated(Mutation::kUndoWithoutTombstone)) return SlotPtr(tombstone);
   Result<std::string> put =
       context.store.PutIfAbsent(SlotKey(context.shard, slot), tombstone->bytes);
   if (put.ok()) {

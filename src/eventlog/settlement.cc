@@ -1,6 +1,7 @@
 #include "eventlog/settlement.h"
 
 #include "eventlog/append_request.h"
+#include "eventlog/mutation.h"
 
 namespace saffron {
 namespace {
@@ -63,6 +64,7 @@ void SettleOutcome(Draft& draft, const LoggedEvent& event) {
 }  // namespace
 
 bool Fenced(const RegistryRows& rows) {
+  if (Mutated(Mutation::kIgnoreIncarnation)) return rows.control.log != LogId();
   return !rows.control.fenced_incarnation.empty() &&
          rows.control.fenced_incarnation == rows.live_incarnation;
 }
