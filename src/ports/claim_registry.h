@@ -81,7 +81,7 @@ struct PublishedRow {
 };
 
 // In PublishedRow::ends, beside the topics ('#' is in no topic's name): which republish the ends
-// belong to. Ends of another one, or of none, say nothing about the bus as it is now.
+// belong to. Ends of another one say nothing about the bus as it is now; nor does an empty map.
 inline const std::pair<std::string, std::uint32_t> kRepublishMark{"#republish", 0};
 
 struct ClaimRead {

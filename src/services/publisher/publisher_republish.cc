@@ -6,13 +6,12 @@
 namespace saffron {
 namespace {
 
-std::uint64_t MarkOf(const PublishedRow& row) {
+// Nothing: the row was made to say nothing.
+std::optional<std::uint64_t> MarkOf(const PublishedRow& row) {
   auto found = row.ends.find(kRepublishMark);
-  return found == row.ends.end() ? 0 : found->second;
+  if (found == row.ends.end()) return std::nullopt;
+  return found->second;
 }
-
-// Of a row that says nothing: no republish has this id.
-constexpr std::uint64_t kNoRepublish = (std::uint64_t{1} << 53) - 1;
 
 }  // namespace
 
@@ -127,7 +126,7 @@ Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
 // It is in the checkpoint before its first event is sent, so a successor goes on with it.
 Status Publisher::BeginRepublish(SlotNumber from) {
   const SlotNumber to = LastSlot();
-  state_.republish_id = 1 + runtime_.RandomBelow(kNoRepublish - 1);
+  state_.republish_id = 1 + runtime_.RandomBelow((std::uint64_t{1} << 53) - 1);
   if (from <= to) {
     state_.republish = Republish{std::min(from, NextSlot()), to};
   }
@@ -152,7 +151,6 @@ Status Publisher::DistrustRows() {
     PublishedRow nothing;
     nothing.shard = row->shard;
     nothing.slot = row->slot;
-    nothing.ends[kRepublishMark] = kNoRepublish;
     SAFFRON_TRY(claims_.PutPublished(nothing, SlotNumber()));
     distrusted_until_ = std::max(distrusted_until_, row->slot);
     from = row->slot.Next();

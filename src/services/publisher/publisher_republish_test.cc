@@ -1,7 +1,7 @@
 // The bus loses what it had acknowledged.
 #include <gtest/gtest.h>
 
-#include "services/publisher/publisher_test_world.h"
+#include "services/publisher/publisher_test_home.h"
 
 namespace saffron {
 namespace {
@@ -130,7 +130,7 @@ TEST(PublisherRepublishTest, NoRowOfBeforeTheLossSaysThatASlotIsOnTheBus) {
     for (SlotNumber slot(1); slot <= world.builder.last(); slot = slot.Next()) {
       auto row = world.registry.PublishedAt(0, slot);
       ASSERT_TRUE(row.ok() && *row) << "a slot that nobody can ever pass";
-      if ((*row)->ends.at(kRepublishMark) != mark) {
+      if (!(*row)->ends.empty() && (*row)->ends.at(kRepublishMark) != mark) {
         auto now = world.bus.Describe(kEvents)->end_offsets;
         for (std::uint32_t p = 0; p < 2; ++p) {
           EXPECT_LE((*row)->ends.at({kEvents, p}), ends[p] / 2) << "a row that lies";

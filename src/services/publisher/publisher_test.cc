@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "services/publisher/publisher_test_world.h"
+#include "services/publisher/publisher_test_home.h"
 
 namespace saffron {
 namespace {
