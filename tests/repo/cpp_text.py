@@ -45,7 +45,8 @@ def opens_function(head):
         return False
     if head.rstrip().endswith(("=", ",", "return")):
         return False
-    return "(" in head
+    # A brace among arguments opens a list.
+    return "(" in head and head.count("(") == head.count(")")
 
 
 def function_lengths(lines):

@@ -119,6 +119,10 @@ class CppTextTest(unittest.TestCase):
         source = "namespace a {\nclass B : C {\n  B() : d_(1) {\n  }\n  int e_ = 0;\n};\n}\n"
         self.assertEqual(list(cpp_text.function_lengths(source.split("\n"))), [(3, 2)])
 
+    def test_a_table_is_no_function(self):
+        source = "const auto kA = F({\n  {1},\n  {2},\n});\nconst int kB[] = {\n  1};\n"
+        self.assertEqual(list(cpp_text.function_lengths(source.split("\n"))), [])
+
 
 def main():
     result = unittest.TextTestRunner(verbosity=0).run(

@@ -1,0 +1,305 @@
+// The only file that sees CLI11: it is slow to compile.
+#include "app/cli.h"
+
+#include <CLI/CLI.hpp>
+
+#include "app/commands/remote.h"
+#include "app/exit_code.h"
+#include "app/loader/load.h"
+#include "base/thread_runtime.h"
+
+namespace saffron {
+namespace {
+
+constexpr const char* kExitCodes =
+    "\nExit codes: 0 ok; 1 failed; 2 bad arguments or configuration; 3 refused by the server, or "
+    "invalid data; 4 server unreachable or busy.";
+
+// What is parsed into, and then run. Lives for one call of RunCli.
+class CommandLine {
+ public:
+  CommandLine(Environment environment, const CliFunctions& functions, Console console)
+      : environment_(std::move(environment)), functions_(functions), console_(console) {
+    app_.require_subcommand(1);
+    app_.footer(kExitCodes);
+    AddServe();
+    AddLoad();
+    AddQuery();
+    AddOperations();
+    AddDlq();
+    AddConfig();
+    AddSingleServices();
+  }
+
+  int Run(std::vector<std::string> arguments) {
+    std::reverse(arguments.begin(), arguments.end());  // CLI11 takes them from the back
+    try {
+      app_.parse(std::move(arguments));
+    } catch (const CLI::ParseError& error) {
+      bool asked = error.get_exit_code() == 0;
+      std::ostream& to = asked ? console_.out : console_.err;
+      app_.exit(error, to, to);
+      return asked ? kExitOk : kExitUsage;
+    }
+    return run_ ? run_() : kExitUsage;
+  }
+
+ private:
+  CLI::App* Add(const std::string& name, const std::string& description,
+                const std::string& examples, std::function<int()> run) {
+    CLI::App* command = app_.add_subcommand(name, description);
+    command->footer((examples.empty() ? "" : "\nExamples:\n" + examples) + kExitCodes);
+    command->callback([this, run = std::move(run)] { run_ = run; });
+    return command;
+  }
+
+  void AddServerOptions(CLI::App* command) {
+    command->add_option("--server", server_url_,
+                        "URL of the server (default: http://SAFFRON_LISTEN)");
+    command->add_flag("--json", json_, "Print JSON");
+  }
+
+  void AddServe() {
+    CLI::App* command =
+        Add("serve", "Run everything in one process: API, publisher, workers, embedded engines.",
+            "  saffron serve\n"
+            "  saffron serve --listen 127.0.0.1:9000 --data-dir /var/lib/saffron\n"
+            "Ctrl-C or SIGTERM finishes what was accepted and ends; a second one ends at once.",
+            [this] { return Serve(); });
+    command->add_option("--listen", listen_, "host:port (SAFFRON_LISTEN)");
+    command->add_option("--data-dir", data_dir_,
+                        "folder of the embedded engines (SAFFRON_DATA_DIR)");
+  }
+
+  void AddLoad() {
+    CLI::App* command = Add(
+        "load", "Load an ontology and a folder of CSV or JSONL files through the API.",
+        "  saffron load --db shop --ontology ontology.json --data data --wait\n"
+        "  saffron load --db legacy --mapping mapping.json --data export --dry-run\n"
+        "Everything is checked before anything is sent. Loading the same again appends nothing; "
+        "run a load that broke off again and it goes on.",
+        [this] { return DoLoad(); });
+    AddServerOptions(command);
+    command->add_option("--db", load_.db, "Database; created when missing")->required();
+    command->add_option("--ontology", load_.plan.ontology_file, "Classes: {\"classes\":[...]}");
+    command->add_option("--mapping", load_.plan.mapping_file, "How columns become properties");
+    command->add_option("--data", load_.plan.data_dir, "Folder of the files")->required();
+    command->add_option("--jobs", load_.jobs, "Connections")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    command->add_option("--report", load_.report_file, "Write rejected rows to this CSV file");
+    command
+        ->add_option("--retry-seconds", retry_seconds_,
+                     "How long to wait for a server that is away")
+        ->check(CLI::Range(0, 86400))
+        ->capture_default_str();
+    command->add_flag("--dry-run", load_.dry_run, "Only check");
+    command->add_flag("--skip-rejected", load_.skip_rejected, "Load the valid rows all the same");
+    command->add_flag("--wait", load_.wait, "Wait until every row is COMPLETED");
+  }
+
+  void AddQuery() {
+    CLI::App* command = Add(
+        "query", "Search documents, follow relationships, or read one document.",
+        "  saffron query shop Order --where 'status = PAID' --where 'total >= 100'\n"
+        "  saffron query shop Product --text espresso --sort -price\n"
+        "  saffron query shop Customer --where 'country = KR' --hop orders:Order --hop items:Item\n"
+        "  saffron query shop Order --id ORD-17",
+        [this] { return RunQuery(Remote(), query_, console_); });
+    AddServerOptions(command);
+    command->add_option("db", query_.db, "Database")->required();
+    command->add_option("class", query_.class_id, "Class");
+    command
+        ->add_option("--where", query_.where,
+                     "field = value; also != > >= < <= prefix match; may be repeated")
+        ->take_all();
+    command->add_option("--text", query_.text, "Words to find anywhere");
+    command->add_option("--sort", query_.sort, "field, or -field for descending");
+    command->add_option("--hop", query_.hops, "predicate:TargetClass; repeat for more hops")
+        ->take_all();
+    command->add_option("--id", query_.instance_id, "Read this document");
+    command->add_option("--limit", query_.limit, "At most so many")
+        ->check(CLI::Range(1, 10000))
+        ->capture_default_str();
+    command->add_option("--cursor", query_.cursor, "Go on where the page before ended");
+  }
+
+  void AddOperations() {
+    AddServerOptions(Add("status", "State of a running server: log, lags, workers, sinks.",
+                         "  saffron status\n  saffron status --json",
+                         [this] { return RunStatus(Remote(), console_); }));
+    AddServerOptions(
+        Add("verify",
+            "Compare the log with registry, bus, graph and search; name the first difference. "
+            "Exit 1 when there is one.",
+            "  saffron verify", [this] { return RunVerify(Remote(), console_); }));
+    CLI::App* rebuild =
+        Add("rebuild", "Make the registry, the graph or the search index again from the log alone.",
+            "  saffron rebuild search",
+            [this] { return RunRebuild(Remote(), rebuild_target_, console_); });
+    rebuild->add_option("target", rebuild_target_, "registry, graph or search")
+        ->required()
+        ->check(CLI::IsMember({"registry", "graph", "search"}));
+    AddServerOptions(rebuild);
+    CLI::App* version = Add("version", "Print the version.", "", [this] {
+      console_.out << (json_ ? "{\"name\":\"saffron\",\"version\":\"" SAFFRON_VERSION "\"}"
+                             : "saffron " SAFFRON_VERSION)
+                   << "\n";
+      return kExitOk;
+    });
+    version->add_flag("--json", json_, "Print JSON");
+  }
+
+  void AddDlq() {
+    CLI::App* command = app_.add_subcommand(
+        "dlq", "Dead letters and parked aggregates: list, show, replay, discard.");
+    command->require_subcommand(1);
+    command->footer(std::string("\nExamples:\n"
+                                "  saffron dlq list\n"
+                                "  saffron dlq replay Instance shop:main:Order:ORD-17\n"
+                                "  saffron dlq discard Instance shop:main:Order:ORD-17 --reason "
+                                "'wrong currency'") +
+                    kExitCodes);
+    auto action = [&](const std::string& name, const std::string& description) {
+      CLI::App* one = command->add_subcommand(name, description);
+      AddServerOptions(one);
+      one->add_option("--handler", dlq_.handler, "Only of this handler (instance_worker, ...)");
+      one->callback([this, name] {
+        dlq_.action = name;
+        run_ = [this] { return RunDlq(Remote(), dlq_, console_); };
+      });
+      if (name == "list") return one;
+      one->add_option("type", dlq_.aggregate_type, "Database, OntologyClass or Instance")
+          ->required()
+          ->check(CLI::IsMember({"Database", "OntologyClass", "Instance"}));
+      one->add_option("id", dlq_.aggregate_id, "db:branch:class:instance")->required();
+      return one;
+    };
+    action("list", "What is parked or dead-lettered, oldest first.");
+    action("show", "One of them with its events and errors.");
+    action("replay", "Try it again from its first failed command, and free it.");
+    action("discard", "Reject its pending commands for good: a REJECTED outcome in the log.")
+        ->add_option("--reason", dlq_.reason, "Why; kept in the log");
+  }
+
+  void AddConfig() {
+    CLI::App* command = Add("config", "Every variable: value, origin, default and meaning.",
+                            "  saffron config\n"
+                            "  SAFFRON_LISTEN=127.0.0.1:9000 saffron config --json",
+                            [this] { return ShowConfig(); });
+    command->add_flag("--json", json_, "Print JSON");
+    command->add_flag("--markdown", markdown_, "Print the reference page");
+  }
+
+  void AddSingleServices() {
+    for (std::string name :
+         {"oms", "publisher", "ontology-worker", "instance-worker", "projection-worker"}) {
+      Add(name, "Run only this service; needs servers for every engine.",
+          "  saffron " + name + "      says which variables to set",
+          [this, name] { return SingleService(name); });
+    }
+  }
+
+  std::optional<Config> Load() {
+    if (!listen_.empty()) environment_.insert_or_assign("SAFFRON_LISTEN", listen_);
+    if (!data_dir_.empty()) environment_.insert_or_assign("SAFFRON_DATA_DIR", data_dir_);
+    auto loaded = LoadConfig(environment_);
+    if (!loaded.ok()) {
+      console_.err << "saffron: " << loaded.error().message() << "\n";
+      return std::nullopt;
+    }
+    for (const std::string& warning : loaded->warnings) {
+      console_.err << "saffron: warning: " << warning << "\n";
+    }
+    return std::move(loaded->config);
+  }
+
+  int Serve() {
+    auto config = Load();
+    if (!config) return kExitUsage;
+    Status servable = CheckServable(*config);
+    if (servable.ok()) return functions_.serve(*config);
+    console_.err << "saffron serve: " << servable.error().message() << "\n";
+    return kExitUsage;
+  }
+
+  int SingleService(const std::string& name) {
+    auto config = Load();
+    if (!config) return kExitUsage;
+    Status status = CheckSingleService(*config, name);
+    // While this version has only the embedded engines, it never is.
+    SAFFRON_ASSERT(!status.ok());
+    console_.err << "saffron " << name << ": " << status.error().message() << "\n";
+    return kExitUsage;
+  }
+
+  int ShowConfig() {
+    if (markdown_) {
+      console_.out << ConfigAsMarkdown();
+      return kExitOk;
+    }
+    auto loaded = LoadConfig(environment_);
+    if (!loaded.ok()) {
+      console_.err << "saffron: " << loaded.error().message() << "\n";
+      return kExitUsage;
+    }
+    console_.out << (json_ ? ConfigAsJson(*loaded) : ConfigAsText(*loaded));
+    return kExitOk;
+  }
+
+  // Where the server is and with which token, from the options, else the environment. A bad value
+  // of a variable that only a server reads is no reason not to ask one.
+  RemoteOptions Remote() {
+    RemoteOptions remote;
+    remote.output = json_ ? OutputFormat::kJson : OutputFormat::kText;
+    auto variable = [this](std::string_view name) {
+      auto found = environment_.find(name);
+      return found == environment_.end() ? std::string() : found->second;
+    };
+    remote.api.server_url = server_url_;
+    if (server_url_.empty()) {
+      std::string listen = variable("SAFFRON_LISTEN");
+      remote.api.server_url = "http://" + (listen.empty() ? "127.0.0.1:8000" : listen);
+    }
+    for (std::string_view name : {"OMS_ADMIN_TOKEN", "OMS_WRITE_TOKEN", "SAFFRON_READ_TOKEN"}) {
+      if (remote.api.token.empty()) remote.api.token = variable(name);
+    }
+    remote.api.timeout = std::chrono::hours(1);  // verify and rebuild take their time
+    return remote;
+  }
+
+  int DoLoad() {
+    if (load_.plan.ontology_file.empty() && load_.plan.mapping_file.empty()) {
+      console_.err << "saffron load: give --ontology, --mapping, or both\n";
+      return kExitUsage;
+    }
+    ThreadRuntime runtime;
+    load_.api = Remote().api;
+    load_.api.timeout = seconds(60);
+    load_.give_up = seconds(retry_seconds_);
+    load_.json = json_;
+    return RunLoad(runtime, load_, console_);
+  }
+
+  Environment environment_;
+  const CliFunctions& functions_;
+  Console console_;
+  CLI::App app_{"Saffron: an event-sourced ontology platform.", "saffron"};
+  std::function<int()> run_;
+  bool json_ = false;
+  bool markdown_ = false;
+  std::string server_url_, listen_, data_dir_, rebuild_target_;
+  int retry_seconds_ = 120;
+  LoadOptions load_;
+  QueryOptions query_;
+  DlqOptions dlq_;
+};
+
+}  // namespace
+
+int RunCli(std::vector<std::string> arguments, Environment environment,
+           const CliFunctions& functions, Console console) {
+  return CommandLine(std::move(environment), functions, console).Run(std::move(arguments));
+}
+
+}  // namespace saffron
