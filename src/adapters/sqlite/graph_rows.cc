@@ -127,9 +127,13 @@ Result<std::int64_t> Writer::NodeId(sqlite::Connection& connection, const Aggreg
     SAFFRON_TRY(insert.BindInt(3, class_id).Run());
     id = connection.LastInsertRowid();
   }
-  if (ids_.size() >= kKeptIds) ids_.clear();
-  ids_.emplace(std::move(typed), id);
+  KeepId(std::move(typed), id);
   return id;
+}
+
+void Writer::KeepId(std::string typed_key, std::int64_t id) {
+  if (ids_.size() >= kKeptIds) ids_.clear();
+  ids_.emplace(std::move(typed_key), id);
 }
 
 Status Writer::WriteEdges(sqlite::Connection& connection, std::int64_t id, const GraphNode& node) {
@@ -158,10 +162,19 @@ Status Writer::Put(sqlite::Connection& connection, const GraphNode& node) {
   find.Reset();
 
   SAFFRON_ASSIGN(std::int64_t class_id, ClassId(connection, node.key));
-  SAFFRON_ASSIGN(auto write, connection.Prepare("INSERT OR REPLACE INTO node VALUES"
-                                                "(?,?,?,?,?,?,?,?,?,?,?,?,?)"));
-  if (found) write.BindInt(1, known_id);
-  write.BindInt(2, static_cast<std::int64_t>(node.key.type)).BindText(3, node.key.id);
+  // An update leaves the index of keys alone.
+  SAFFRON_ASSIGN(
+      auto write,
+      connection.Prepare(
+          found ? "UPDATE node SET class=?4, version=?5, lifecycle=?6, incarnation=?7,"
+                  " scope_db=?8, scope_class=?9, created_ms=?10, updated_ms=?11,"
+                  " refs=?12, document=?13 WHERE id=?1"
+                : "INSERT INTO node VALUES(?1,?2,?3,?4,?5,?6,?7,?8,?9,?10,?11,?12,?13)"));
+  if (found) {
+    write.BindInt(1, known_id);
+  } else {
+    write.BindInt(2, static_cast<std::int64_t>(node.key.type)).BindText(3, node.key.id);
+  }
   write.BindInt(4, class_id).BindInt(5, Signed(node.version.value));
   write.BindInt(6, node.lifecycle == Lifecycle::kPresent ? 1 : 0);
   write.BindInt(7, Signed(node.incarnation.value));
@@ -170,6 +183,7 @@ Status Writer::Put(sqlite::Connection& connection, const GraphNode& node) {
   write.BindInt(10, node.created_ms).BindInt(11, node.updated_ms);
   SAFFRON_TRY(write.BindBlob(12, references).BindText(13, node.document).Run());
   const std::int64_t id = found ? known_id : connection.LastInsertRowid();
+  if (!found) KeepId(TypedKey(node.key), id);
   if (same_edges) return Ok();
   if (had_edges) {
     SAFFRON_ASSIGN(auto clear, connection.Prepare("DELETE FROM edge WHERE from_id=?"));

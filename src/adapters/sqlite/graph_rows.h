@@ -39,6 +39,7 @@ class Writer {
   Result<std::int64_t> NodeId(sqlite::Connection& connection, const AggregateKey& key);
   Result<std::int64_t> NameId(sqlite::Connection& connection, std::string_view name);
   Result<std::int64_t> ClassId(sqlite::Connection& connection, const AggregateKey& key);
+  void KeepId(std::string typed_key, std::int64_t id);
   Status WriteEdges(sqlite::Connection& connection, std::int64_t id, const GraphNode& node);
 
   std::unordered_map<std::string, std::int64_t> ids_;    // by type and key; bounded
