@@ -130,7 +130,7 @@ Status RegistryDatabase::LoadIdentity() {
 
 Status RegistryDatabase::Create() {
   std::unique_ptr<rocksdb::Iterator> rows(
-      db_->NewIterator(rocksdb::ReadOptions(), Handle(Family::kCommands)));
+      db_->NewIterator(rocksdb::ReadOptions(), Handle(Family::kAggregates)));
   rows->SeekToFirst();
   if (rows->Valid()) return NeedsRebuild("its format mark is gone");
   if (!rows->status().ok()) return ReadFailure(rows->status());
