@@ -163,6 +163,7 @@ HttpResponse FakeServer::AnswerBulk(const HttpRequest& request) {
   EventId bulk = CommandIdFromKey(db, request.headers.Find("Idempotency-Key").value_or(""));
   std::string items;
   std::uint32_t index = 0;
+  std::uint32_t conflicts = 0;
   for (const JsonView& document : JsonView::Of(request.body)["instances"].Elements()) {
     std::string command = ItemCommandId(bulk, index++).ToString();
     std::string id = *InstanceIdOf(**type, document.raw());
@@ -171,9 +172,10 @@ HttpResponse FakeServer::AnswerBulk(const HttpRequest& request) {
     if (commands_.count(command) > 0) {
       item += ",\"sequence_number\":1,\"duplicate\":true}";
     } else if (documents_.count(aggregate) > 0) {
-      item += ",\"status\":409,\"error\":\"optimistic_concurrency_conflict\"}";
+      item += ",\"error\":{\"error\":\"optimistic_concurrency_conflict\"}}";
+      ++conflicts;
     } else if (auto wrong = ValidateDocument(**type, document.raw()); !wrong.empty()) {
-      item += ",\"status\":422,\"error\":\"invalid\"}";
+      item += ",\"error\":{\"error\":\"invalid\"}}";
     } else {
       documents_[aggregate] = std::string(document.raw());
       commands_[command] = aggregate;
@@ -182,7 +184,10 @@ HttpResponse FakeServer::AnswerBulk(const HttpRequest& request) {
     }
     items += (items.empty() ? "" : ",") + item;
   }
-  return Json(202, "{\"status\":\"PENDING\",\"result\":{\"instances\":[" + items + "]}}");
+  if (conflicts == index) {
+    return Json(409, "{\"detail\":{\"error\":\"optimistic_concurrency_conflict\"}}");
+  }
+  return Json(202, "{\"status\":\"PENDING\",\"result\":{\"items\":[" + items + "]}}");
 }
 
 HttpResponse FakeServer::AnswerHistory(const HttpRequest& request) {

@@ -9,51 +9,53 @@
 namespace saffron {
 namespace {
 
-// What the server said of one item of a bulk.
-struct ItemResult {
-  enum class Kind { kAccepted, kDuplicate, kPresent, kRetry, kRefused };
-  Kind kind = Kind::kRefused;
-  std::string reason;
-};
+using ItemResult = UploadItemResult;
 
 bool IsLater(std::string_view code) {
-  return code == "unavailable" || code == "unknown" || code == "busy" ||
-         code == "ontology_change_pending" || code == "timeout";
+  return code == "unavailable" || code == "unknown_outcome" || code == "busy" ||
+         code == "ontology_change_pending";
 }
 
-// An item is {"instance_id","command_id","sequence_number"} or has an "error": a code, or an object
-// with one, and the status a single create would have got.
+// An item is {"instance_id","command_id","sequence_number","duplicate"?} or has an "error" like the
+// detail of a single create: {"error": code, "message"?, "errors"?}.
 ItemResult ResultOf(const JsonView& item) {
   JsonView error = item["error"];
   if (!error.exists() || error.Is(json::Kind::kNull)) {
     bool duplicate = item["duplicate"].IsTrue();
     return {duplicate ? ItemResult::Kind::kDuplicate : ItemResult::Kind::kAccepted, ""};
   }
-  std::string code = error.TextOr(error["error"].TextOr(error["code"].TextOr("")));
-  std::uint64_t status = item["status"].Unsigned().value_or(error["status"].Unsigned().value_or(0));
-  std::string message = item["message"].TextOr(error["message"].TextOr(""));
-  auto errors = item["errors"].exists() ? item["errors"].Elements() : error["errors"].Elements();
+  std::string code = error["error"].TextOr("");
+  std::string message = error["message"].TextOr("");
+  auto errors = error["errors"].Elements();
   if (!errors.empty()) {
     message = errors.front()["pointer"].TextOr("") + ": " + errors.front()["message"].TextOr("");
   }
   ItemResult result;
   result.reason = message.empty() ? code : code + ": " + message;
-  if (status == 429 || status >= 500 || IsLater(code)) {
+  if (IsLater(code)) {
     result.kind = ItemResult::Kind::kRetry;
-  } else if (status == 409 || code == "optimistic_concurrency_conflict") {
+  } else if (code == "optimistic_concurrency_conflict") {
     result.kind = ItemResult::Kind::kPresent;
   }
   return result;
 }
 
-// The items of a bulk answer, in the order sent; empty when it names none.
-std::vector<JsonView> ItemsOf(const JsonView& answer) {
-  for (const JsonView& holder : {answer["result"], answer["data"], answer["detail"], answer}) {
-    for (std::string_view name : {"instances", "items", "results"}) {
-      if (holder[name].Is(json::Kind::kArray)) return holder[name].Elements();
+// What was said of each of `rows` rows. All refused for one reason make an answer of that reason
+// alone. Empty when the answer is not about the rows: a token that is too weak, an unknown class.
+std::vector<ItemResult> ResultsOf(const HttpResponse& response, std::size_t rows) {
+  std::vector<ItemResult> results;
+  if (response.status == 409) {
+    results.assign(rows, {ItemResult::Kind::kPresent, "optimistic_concurrency_conflict"});
+  } else if (response.status == 413 || response.status == 422) {
+    results.assign(rows, {ItemResult::Kind::kRefused, ErrorMessage(response)});
+  } else if (response.status / 100 == 2) {
+    JsonView answer = JsonView::Of(response.body);
+    for (const JsonView& item : answer["result"]["items"].Elements()) {
+      results.push_back(ResultOf(item));
     }
+    if (results.size() != rows) results.clear();
   }
-  return {};
+  return results;
 }
 
 std::string Canonical(std::string_view json) {
@@ -145,34 +147,28 @@ Status Uploader::SendBatch(PatientClient& client, const Batch& batch) {
   for (int round = 1;; ++round) {
     SAFFRON_ASSIGN(PatientClient::Answer answer, client.Send("POST", path, body, key));
     answer.attempts += round - 1;
-    JsonView json = JsonView::Of(answer.response.body);
-    auto items = ItemsOf(json);
-    bool again = std::any_of(items.begin(), items.end(), [](const JsonView& item) {
-      return ResultOf(item).kind == ItemResult::Kind::kRetry;
+    auto results = ResultsOf(answer.response, batch.rows.size());
+    bool again = std::any_of(results.begin(), results.end(), [](const ItemResult& result) {
+      return result.kind == ItemResult::Kind::kRetry;
     });
-    if (!again) return TakeAnswer(client, batch, answer);
+    if (results.empty()) return Conflict("bulk create: " + ErrorMessage(answer.response));
+    if (!again) return TakeResults(client, batch, results, answer.attempts);
     if (runtime_.Now() >= deadline) return Unavailable("the server keeps refusing some rows");
     ++counts_.retries;
     if (!runtime_.SleepFor(milliseconds(100))) return Cancelled("stopping");
   }
 }
 
-Status Uploader::TakeAnswer(PatientClient& client, const Batch& batch,
-                            const PatientClient::Answer& answer) {
-  JsonView json = JsonView::Of(answer.response.body);
-  auto items = ItemsOf(json);
-  if (items.size() != batch.rows.size()) {
-    // Not about its items: a token that is too weak, an unknown database, a body too large.
-    return Conflict("bulk create: " + ErrorMessage(answer.response));
-  }
+Status Uploader::TakeResults(PatientClient& client, const Batch& batch,
+                             const std::vector<ItemResult>& results, int attempts) {
   std::vector<SentRow> sent;
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    ItemResult result = ResultOf(items[i]);
+  for (std::size_t i = 0; i < results.size(); ++i) {
+    const ItemResult& result = results[i];
     bool accepted = result.kind == ItemResult::Kind::kAccepted;
     bool duplicate = result.kind == ItemResult::Kind::kDuplicate;
     // A request that was sent twice meets its own first sending.
-    if (accepted || (duplicate && answer.attempts > 1)) ++counts_.accepted;
-    if (duplicate && answer.attempts == 1) ++counts_.duplicates;
+    if (accepted || (duplicate && attempts > 1)) ++counts_.accepted;
+    if (duplicate && attempts == 1) ++counts_.duplicates;
     if (accepted || duplicate) {
       sent.push_back(
           {batch.CommandId(i), static_cast<std::uint32_t>(batch.file), batch.rows[i].line});

@@ -27,12 +27,21 @@ struct UploadOptions {
 
 // Counted while it runs; any thread reads them.
 struct UploadCounts {
-  std::atomic<std::uint64_t> sent{0};        // rows that were answered
-  std::atomic<std::uint64_t> accepted{0};    // appended by this load
+  std::atomic<std::uint64_t> sent{0};  // rows that were answered
+  // Appended by this load. A row that is a duplicate only in an answer to a request sent again
+  // counts here: the first sending may have appended it.
+  std::atomic<std::uint64_t> accepted{0};
   std::atomic<std::uint64_t> duplicates{0};  // were there already, just so
   std::atomic<std::uint64_t> rejected{0};
   std::atomic<std::uint64_t> completed{0};
   std::atomic<std::uint64_t> retries{0};
+};
+
+// What the server said of one row of a batch.
+struct UploadItemResult {
+  enum class Kind { kAccepted, kDuplicate, kPresent, kRetry, kRefused };
+  Kind kind = Kind::kRefused;
+  std::string reason;
 };
 
 // Used once, by one thread; its connections have threads of their own while Upload or AwaitAll
@@ -63,7 +72,8 @@ class Uploader {
   void Produce(PlanRows rows, Channel<Batch>& batches);
   void SendBatches(Channel<Batch>& batches);
   Status SendBatch(PatientClient& client, const Batch& batch);
-  Status TakeAnswer(PatientClient& client, const Batch& batch, const PatientClient::Answer& answer);
+  Status TakeResults(PatientClient& client, const Batch& batch,
+                     const std::vector<UploadItemResult>& results, int attempts);
   Status ResolveConflict(PatientClient& client, const Batch& batch, std::size_t row,
                          const std::string& message);
   Status AwaitSome(PatientClient& client);
