@@ -170,39 +170,44 @@ Status CommandWorker::ClaimRound(Round& round) {
   });
 }
 
+// The claimed commands of the aggregate whose candidates begin at `at`; moves `at` behind them.
+// What else is true of its candidates is seen to.
+Result<std::vector<Envelope>> CommandWorker::Gather(const Round& round, std::size_t& at) {
+  const AggregateKey key = round.candidates[at].aggregate;
+  std::vector<Envelope> chain;
+  for (; at < round.candidates.size() && round.candidates[at].aggregate == key; ++at) {
+    auto aggregate = waiting_.find(key);
+    if (aggregate == waiting_.end()) continue;  // finished or parked just now
+    const ClaimCandidate& candidate = round.candidates[at];
+    const Task& task = aggregate->second.tasks.at(candidate.number);
+    switch (round.verdicts[at]) {
+      case ClaimVerdict::kClaimed: chain.push_back(task.command); break;
+      case ClaimVerdict::kDone:
+      case ClaimVerdict::kParked: Finish(key, candidate.number); break;
+      case ClaimVerdict::kUnsettled: Delay(key, milliseconds(5)); break;
+      case ClaimVerdict::kHeld: Delay(key, milliseconds(500)); break;
+      case ClaimVerdict::kLater: break;
+      case ClaimVerdict::kGap:
+        if (chain.empty()) SAFFRON_TRY(FetchGap(key, candidate.number));
+        break;
+      case ClaimVerdict::kExhausted:
+        SAFFRON_TRY(Park(key, task, "the process ended on it as often as is allowed"));
+        break;
+    }
+  }
+  return chain;
+}
+
 Result<bool> CommandWorker::Decide(Round& round) {
   std::vector<AppendRequest> requests;
   std::vector<AggregateKey> deciding;
   std::vector<std::vector<Outcome>> outcomes;
   for (std::size_t i = 0; i < round.candidates.size();) {
     const AggregateKey key = round.candidates[i].aggregate;
-    AggregateRow row = round.rows.aggregates[key];
-    row.key = key;
-    std::vector<Envelope> chain;
-    for (; i < round.candidates.size() && round.candidates[i].aggregate == key; ++i) {
-      const ClaimCandidate& candidate = round.candidates[i];
-      const Task& task = waiting_.at(key).tasks.at(candidate.number);
-      switch (round.verdicts[i]) {
-        case ClaimVerdict::kClaimed: chain.push_back(task.command); continue;
-        case ClaimVerdict::kDone:
-        case ClaimVerdict::kParked: Finish(key, candidate.number); break;
-        case ClaimVerdict::kUnsettled: Delay(key, milliseconds(5)); break;
-        case ClaimVerdict::kHeld: Delay(key, milliseconds(500)); break;
-        case ClaimVerdict::kLater: break;
-        case ClaimVerdict::kGap:
-          if (chain.empty())
-            SAFFRON_TRY(FetchGap(key, row.decided.number.Next(), candidate.number));
-          break;
-        case ClaimVerdict::kExhausted:
-          SAFFRON_TRY(Park(key, task, "the process ended on it as often as is allowed"));
-          break;
-      }
-      if (!waiting_.contains(key)) {
-        while (i < round.candidates.size() && round.candidates[i].aggregate == key) ++i;
-        break;
-      }
-    }
+    SAFFRON_ASSIGN(std::vector<Envelope> chain, Gather(round, i));
     if (chain.empty()) continue;
+    AggregateRow& row = round.rows.aggregates[key];
+    row.key = key;
     Result<AppendRequest> request = decider_.Decide(row, chain);
     if (!request.ok()) {
       bool outage = request.Is(Code::kUnavailable) || request.Is(Code::kCancelled);
@@ -240,8 +245,13 @@ void CommandWorker::Settle(const AggregateKey& key, const AppendAnswer& answer,
   }
 }
 
-Status CommandWorker::FetchGap(const AggregateKey& key, SequenceNumber from, SequenceNumber below) {
-  if (from >= below) return Ok();
+// Commands before `below` that the bus has not brought.
+Status CommandWorker::FetchGap(const AggregateKey& key, SequenceNumber below) {
+  RegistryRead read;
+  read.aggregates.push_back(key);
+  SAFFRON_ASSIGN(RegistryRows current, context_.registry.Read(read));
+  const SequenceNumber from = current.aggregates[key].decided.number.Next();
+  if (from >= below) return Ok();  // decided meanwhile
   SAFFRON_ASSIGN(
       std::vector<CommandRow> rows,
       context_.registry.CommandsOf(key, from, SequenceNumber(below.value - 1), kLongestChain));

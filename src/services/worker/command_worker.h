@@ -98,10 +98,11 @@ class CommandWorker {
   void Add(Envelope command, const std::optional<Source>& source, std::uint64_t generation);
   Round Choose();
   Status ClaimRound(Round& round);
+  Result<std::vector<Envelope>> Gather(const Round& round, std::size_t& at);
   Result<bool> Decide(Round& round);
   void Settle(const AggregateKey& key, const AppendAnswer& answer,
               const std::vector<Outcome>& outcomes);
-  Status FetchGap(const AggregateKey& key, SequenceNumber from, SequenceNumber below);
+  Status FetchGap(const AggregateKey& key, SequenceNumber below);
   Status Fail(const AggregateKey& key, const Error& error);
   Status Park(const AggregateKey& key, const Task& task, const std::string& reason);
   void Finish(const AggregateKey& key, SequenceNumber number);
