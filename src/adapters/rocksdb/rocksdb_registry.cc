@@ -261,7 +261,7 @@ Result<std::vector<CommandRow>> RocksdbRegistry::Undecided(const Position& after
     return reader.Undecided(std::max(from, start.floor), limit, first);
   }();
   if (start.raises) {
-    const bool knows_first = rows.ok() && from <= start.floor;
+    const bool knows_first = rows.ok() && (from <= start.floor || after == Position());
     if (first.empty()) first = AfterAllKeys();
     undecided_floor_.EndScan(knows_first ? std::optional(first) : std::nullopt);
   }

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <rocksdb/db.h>
 #include <rocksdb/file_system.h>
+#include <rocksdb/perf_context.h>
 
 #include <atomic>
 #include <chrono>
@@ -226,6 +227,32 @@ TEST(RocksdbRegistryTest, DescribeCountsRows) {
   EXPECT_EQ(info.outstanding, 1u);
   EXPECT_GT(info.disk_bytes, 50u * 60);
   EXPECT_GT(info.memory_bytes, 0u);
+}
+
+// The work list is a queue: a scan must not step over all that has left it.
+TEST(RocksdbRegistryTest, TheWorkListRemembersWhereItBegins) {
+  constexpr std::uint64_t kDecided = 500;
+  const RocksdbTestHome home;
+  const auto registry = home.OpenRegistry();
+  RegistryWrite settle, record;
+  for (std::uint64_t i = 0; i <= kDecided; ++i) {
+    settle.put_commands.push_back(
+        registry_rows::Settled(registry_rows::Reserved(i, kOrder, i), i + 1, 0));
+    if (i < kDecided) {
+      record.put_commands.push_back(registry_rows::Recorded(settle.put_commands[i], 9999, 0));
+    }
+  }
+  ASSERT_TRUE(Put(*registry, settle).ok());
+  ASSERT_TRUE(Put(*registry, record).ok());
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kEnableCount);
+  auto skipped_by_a_scan = [&] {
+    rocksdb::get_perf_context()->Reset();
+    const auto rows = registry->Undecided({}, 10);
+    EXPECT_TRUE(rows.ok() && rows->size() == 1);
+    return rocksdb::get_perf_context()->internal_delete_skipped_count;
+  };
+  EXPECT_EQ(skipped_by_a_scan(), kDecided);
+  EXPECT_EQ(skipped_by_a_scan(), 0u);
 }
 
 TEST(RocksdbRegistryTest, AHandlerWithANulIsRefused) {
