@@ -165,8 +165,6 @@ class Deciding {
     std::string document = R"({"name":)";
     json::AppendString(document, parts_.db);
     if (!data_.body.empty()) document.append(R"(,"description":)").append(data_.body);
-    document.append(R"(,"created_at":)");
-    json::AppendString(document, command_.occurred_at);
     document.push_back('}');
     return document;
   }
