@@ -1,0 +1,27 @@
+#include "services/projection/progress.h"
+
+#include <gtest/gtest.h>
+
+#include "adapters/memory/memory_registry.h"
+
+namespace saffron {
+namespace {
+
+TEST(ProjectionProgressTest, ASlotIsPassedByTheWatermarkOrByTheFirstRowAtOrAboveIt) {
+  MemoryRegistry registry({.now_ms = [] { return std::int64_t{0}; }});
+  ProjectionProgress progress;
+  ProjectionWatermark watermark;
+  watermark.slot = SlotNumber(3);
+  watermark.partitions[{"instance_events", 0}] = {"id", 10};
+  progress.Set(watermark);
+  EXPECT_TRUE(*progress.Passed(registry, 0, SlotNumber(3)));
+  EXPECT_FALSE(*progress.Passed(registry, 0, SlotNumber(4)));  // not published yet
+  PublishedRow row{0, SlotNumber(6), {{{"instance_events", 0}, 10}, {kRepublishMark, 0}}};
+  ASSERT_TRUE(registry.PutPublished(row, SlotNumber()).ok());
+  EXPECT_TRUE(*progress.Passed(registry, 0, SlotNumber(4)));
+  EXPECT_TRUE(*progress.Passed(registry, 0, SlotNumber(6)));
+  EXPECT_FALSE(*progress.Passed(registry, 0, SlotNumber(7)));
+}
+
+}  // namespace
+}  // namespace saffron

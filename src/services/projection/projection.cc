@@ -1,0 +1,221 @@
+#include "services/projection/projection.h"
+
+#include <algorithm>
+
+#include "services/projection/search_document.h"
+#include "services/worker/dead_letter.h"
+
+namespace saffron {
+namespace {
+
+constexpr Duration kFirstBackoff = milliseconds(50);
+constexpr Duration kLongestBackoff = seconds(5);
+
+bool IsOutage(Code code) {
+  return code == Code::kUnavailable || code == Code::kUnknownOutcome || code == Code::kCancelled;
+}
+
+}  // namespace
+
+ProjectionMetrics::ProjectionMetrics(Metrics& metrics)
+    : documents_(metrics.NewCounter("saffron_projection_documents_total", "Documents written")),
+      refused_(metrics.NewCounter("saffron_projection_refused_total",
+                                  "Documents that the index refused for good (dead-lettered)")),
+      catch_ups_(metrics.NewCounter("saffron_projection_catch_ups_total",
+                                    "Times that the log was folded instead of the bus")),
+      watermark_(metrics.NewGauge("saffron_projection_watermark_slot",
+                                  "Slot up to which everything is in the index")),
+      seconds_(metrics.NewHistogram("saffron_projection_write_seconds", "One batch of documents",
+                                    Metrics::SecondsBuckets())) {}
+
+void ProjectionMetrics::Written(std::size_t documents, Duration took) {
+  documents_.Increment(static_cast<double>(documents));
+  seconds_.Observe(std::chrono::duration<double>(took).count());
+}
+void ProjectionMetrics::Refused() { refused_.Increment(); }
+void ProjectionMetrics::CatchUpStarted() { catch_ups_.Increment(); }
+void ProjectionMetrics::Watermark(SlotNumber slot) {
+  watermark_.Set(static_cast<double>(slot.value));
+}
+
+Projection::Projection(LogContext& context, MessageBus& bus, ClaimRegistry& claims,
+                       SearchIndex& index, ProjectionProgress& progress, ProjectionOptions options,
+                       ProjectionMetrics* metrics)
+    : context_(context),
+      runtime_(context.runtime),
+      bus_(bus),
+      claims_(claims),
+      index_(index),
+      progress_(progress),
+      options_(std::move(options)),
+      metrics_(metrics) {}
+
+void Projection::Run() {
+  Duration backoff = kFirstBackoff;
+  while (!runtime_.StopRequested()) {
+    Result<Progress> step = Step();
+    if (step.ok()) {
+      backoff = kFirstBackoff;
+      continue;
+    }
+    context_.log.Warning("projection.step_failed", {{"error", step.error().ToString()}});
+    runtime_.SleepFor(backoff);
+    backoff = std::min(backoff * 2, kLongestBackoff);
+  }
+  catch_up_.reset();
+  consumer_.reset();
+}
+
+Result<Projection::Progress> Projection::Step() {
+  const auto step = [this]() -> Result<Progress> {
+    if (consumer_ == nullptr) SAFFRON_TRY(Start());
+    if (work_) return FinishWork();
+    SAFFRON_TRY(TendIfDue());
+    if (catch_up_needed_ && !catch_up_) SAFFRON_TRY(BeginCatchUp());
+    return catch_up_ ? FollowLog() : PollBus();
+  };
+  Result<Progress> progress = step();
+  healthy_ = progress.ok();
+  catching_up_ = catch_up_needed_ || catch_up_.has_value();
+  return progress;
+}
+
+Status Projection::Start() {
+  SAFFRON_ASSIGN(saved_watermark_, index_.Watermark());
+  Result<ProjectionWatermark> read = DecodeWatermark(saved_watermark_);
+  if (read.ok()) {
+    watermark_ = std::move(read).value();
+  } else {
+    context_.log.Warning("projection.watermark_unreadable", {{"error", read.error().ToString()}});
+  }
+  ShowProgress();
+  if (watermark_.partitions.empty()) NeedCatchUp("the index has no watermark");
+  SAFFRON_ASSIGN(consumer_, bus_.Subscribe(options_.group, {std::string(kInstanceEventsTopic),
+                                                            std::string(kOntologyEventsTopic)}));
+  return Ok();
+}
+
+// The last outcome of an aggregate in a batch stands for those before it.
+void Projection::AddDocument(Work& work, const Envelope& event, const Outcome& outcome,
+                             Source source) {
+  std::optional<SearchDocument> document = SearchDocumentOf(event, outcome);
+  if (!document) return;
+  auto [place, first] = work.place.try_emplace(document->key, work.documents.size());
+  if (!first) {
+    SearchDocument& before = work.documents[place->second];
+    if (document->version <= before.version) return;
+    before = std::move(*document);
+    work.sources[place->second] = std::move(source);
+    return;
+  }
+  work.documents.push_back(std::move(*document));
+  work.sources.push_back(std::move(source));
+}
+
+Result<Projection::Progress> Projection::FinishWork() {
+  if (work_->attempts > 0 || !healthy_) SAFFRON_TRY(KeepMembership());
+  if (!work_->written) SAFFRON_TRY(WriteDocuments());
+  if (options_.done_rows == DoneRows::kWrite) SAFFRON_TRY(RecordDone());
+  Apply();
+  return Progress::kWorked;
+}
+
+Status Projection::WriteDocuments() {
+  if (work_->documents.empty()) {
+    work_->written = true;
+    return Ok();
+  }
+  const Instant started = runtime_.Now();
+  Result<std::vector<WriteRefusal>> refusals = index_.Write(work_->documents);
+  if (refusals.ok()) {
+    SAFFRON_TRY(BuryRefused(*refusals));
+  } else if (IsOutage(refusals.code())) {
+    return std::move(refusals).error();  // burns no attempt
+  } else if (++work_->attempts <= options_.max_retries) {
+    return std::move(refusals).error();
+  } else {
+    SAFFRON_TRY(WriteOneByOne());
+  }
+  work_->written = true;
+  if (metrics_ != nullptr) {
+    metrics_->Written(work_->documents.size(), runtime_.Now() - started);
+  }
+  return Ok();
+}
+
+// The whole batch failed too often: whose fault is it?
+Status Projection::WriteOneByOne() {
+  for (std::size_t i = 0; i < work_->documents.size(); ++i) {
+    Result<std::vector<WriteRefusal>> one = index_.Write({work_->documents[i]});
+    if (!one.ok() && IsOutage(one.code())) return std::move(one).error();
+    if (!one.ok()) {
+      SAFFRON_TRY(Bury(work_->sources[i], one.error().ToString()));
+    } else if (one->front()) {
+      SAFFRON_TRY(Bury(work_->sources[i], one->front()->message()));
+    }
+  }
+  return Ok();
+}
+
+Status Projection::BuryRefused(const std::vector<WriteRefusal>& refusals) {
+  SAFFRON_ASSERT(refusals.size() == work_->documents.size());
+  for (std::size_t i = 0; i < refusals.size(); ++i) {
+    if (refusals[i]) SAFFRON_TRY(Bury(work_->sources[i], refusals[i]->message()));
+  }
+  return Ok();
+}
+
+Status Projection::Bury(const Source& source, const std::string& reason) {
+  context_.log.Error(
+      "projection.document_refused",
+      {{"aggregate_id", source.aggregate.id}, {"position", source.position}, {"reason", reason}});
+  RefusedEvent refused{source.event,    source.aggregate, source.number,
+                       source.position, "search",         reason};
+  SAFFRON_ASSIGN(std::vector<Delivery> deliveries,
+                 bus_.Produce({DeadLetterOf(refused)}, options_.dead_letter_timeout));
+  if (deliveries.front().refused) {
+    return Unavailable("dead letter: " + deliveries.front().refused->message());
+  }
+  ++refused_;
+  if (metrics_ != nullptr) metrics_->Refused();
+  return Ok();
+}
+
+Status Projection::RecordDone() {
+  if (work_->events.empty()) return Ok();
+  return claims_.Transact({}, [this](const ClaimRows& rows) {
+    ClaimWrite write;
+    for (const Source& source : work_->events) {
+      ClaimRow row;
+      row.key = {"projection_worker:" + source.from.topic, source.event};
+      row.aggregate = source.aggregate;
+      row.number = source.number;
+      row.status = ClaimStatus::kDone;
+      row.owner = options_.owner;
+      row.started_ms = row.heartbeat_ms = row.processed_ms = rows.now_ms;
+      row.attempt_count = 1;
+      row.partition = source.from.partition;
+      row.generation = work_->generation;
+      write.put_claims.push_back(std::move(row));
+    }
+    return write;
+  });
+}
+
+void Projection::Apply() {
+  Work work = std::move(*work_);
+  work_.reset();
+  if (watermark_.slot < work.slot) watermark_.slot = work.slot;
+  std::vector<TopicPartition> advanced;
+  for (const auto& [key, next] : work.offsets) {
+    auto owned = owned_.find(key);
+    if (owned == owned_.end()) continue;  // revoked meanwhile
+    owned->second.next = next;
+    watermark_.partitions[key] = owned->second;
+    advanced.push_back(key);
+  }
+  ShowProgress();
+  if (!advanced.empty()) CommitOffsets(advanced);
+}
+
+}  // namespace saffron

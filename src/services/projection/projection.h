@@ -1,0 +1,163 @@
+// Projection: fills the search index with the outcomes that the bus delivers, as whole documents
+// with their number as version, so that repeated and shuffled deliveries do no harm.
+//
+// The bus is only a hint: whenever it shows signs of having lost something (a changed topic id, an
+// offset beyond the end or out of line, a republish), the projection folds the log from its low
+// watermark on, and then resumes. Several processes may run one: partitions are divided by the
+// group, every write is versioned. Owned by the process; Step and Run are called by one thread, the
+// rest by any. What survives a crash: the index, its watermark, the group's offsets.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/metrics.h"
+#include "eventlog/log_context.h"
+#include "eventlog/log_reader.h"
+#include "ports/claim_registry.h"
+#include "ports/message_bus.h"
+#include "ports/search_index.h"
+#include "services/projection/progress.h"
+#include "services/projection/watermark.h"
+
+namespace saffron {
+
+class ProjectionMetrics {
+ public:
+  explicit ProjectionMetrics(Metrics& metrics);
+  void Written(std::size_t documents, Duration took);
+  void Refused();
+  void CatchUpStarted();
+  void Watermark(SlotNumber slot);
+
+ private:
+  Metrics::Counter &documents_, &refused_, &catch_ups_;
+  Metrics::Gauge& watermark_;
+  Metrics::Histogram& seconds_;
+};
+
+enum class DoneRows { kWrite, kOmit };
+
+struct ProjectionOptions {
+  std::string owner;  // unique to the run of the process
+  std::string group = "projection_worker-group";
+  std::size_t max_records = 500;               // a batch
+  int max_retries = 5;                         // PROJECTION_WORKER_MAX_RETRIES
+  DoneRows done_rows = DoneRows::kWrite;       // processed_events, for operators
+  Duration tend_interval = milliseconds(500);  // topics, rows, watermark
+  Duration dead_letter_timeout = seconds(10);
+};
+
+class Projection {
+ public:
+  enum class Progress { kIdle, kWorked };
+
+  Projection(LogContext& context, MessageBus& bus, ClaimRegistry& claims, SearchIndex& index,
+             ProjectionProgress& progress, ProjectionOptions options, ProjectionMetrics* metrics);
+
+  // Steps until the runtime stops, backing off after errors.
+  void Run();
+  // One batch at most. After an error nothing is lost: call it again.
+  Result<Progress> Step();
+
+  bool healthy() const { return healthy_; }
+  bool catching_up() const { return catching_up_; }
+  std::uint64_t refused() const { return refused_; }
+
+ private:
+  // Where a document comes from.
+  struct Source {
+    EventId event;
+    AggregateKey aggregate;
+    SequenceNumber number;
+    std::string position;
+    TopicPartition from;  // of the bus
+  };
+  // A batch on its way into the index; stays until all of it is done.
+  struct Work {
+    std::vector<SearchDocument> documents;
+    std::vector<Source> sources;                // of the documents
+    std::map<AggregateKey, std::size_t> place;  // among the documents
+    std::vector<Source> events;                 // all that the bus delivered, for the done rows
+    std::map<TopicPartition, std::uint64_t> offsets;  // from the bus: what it advances
+    SlotNumber slot;                                  // from the log: likewise
+    std::uint64_t generation = 0;
+    bool written = false;
+    int attempts = 0;
+  };
+  struct CatchUp {
+    std::unique_ptr<LogReader> reader;
+    std::uint64_t republish_id = 0;
+    // Everything below was in the log when the catching up began.
+    std::map<TopicPartition, PartitionProgress> ends;
+  };
+
+  // projection.cc
+  Status Start();
+  Result<Progress> FinishWork();
+  Status WriteDocuments();
+  Status WriteOneByOne();
+  Status BuryRefused(const std::vector<WriteRefusal>& refusals);
+  Status Bury(const Source& source, const std::string& reason);
+  Status RecordDone();
+  void Apply();
+  void AddDocument(Work& work, const Envelope& event, const Outcome& outcome, Source source);
+
+  // projection_bus.cc
+  Result<Progress> PollBus();
+  // Fills batch_, unless it is still there, and takes over what the group has given and taken.
+  Status PollInto(std::size_t max_records, Duration wait);
+  Status TakeAssignment();
+  void TakeStart(const TopicPartition& key, const PartitionProgress& end,
+                 const CommittedOffset* committed);
+  Status TakeRecords();
+  Status TakeRecord(Work& work, const BusRecord& record);
+  Status KeepMembership();
+  void CommitOffsets(const std::vector<TopicPartition>& partitions);
+  Result<std::map<TopicPartition, PartitionProgress>> BusEnds();
+  std::string MetadataOf(const PartitionProgress& partition) const;
+  std::vector<TopicPartition> Owned() const;
+
+  // projection_catch_up.cc
+  Status TendIfDue();
+  Status CheckBus();
+  Status SeeOthers(const std::map<TopicPartition, PartitionProgress>& ends);
+  Status Advance();
+  Status SaveWatermark();
+  Status BeginCatchUp();
+  Result<Progress> FollowLog();
+  Status EndCatchUp();
+  void NeedCatchUp(std::string_view why);
+  void ShowProgress();
+
+  LogContext& context_;
+  Runtime& runtime_;
+  MessageBus& bus_;
+  ClaimRegistry& claims_;
+  SearchIndex& index_;
+  ProjectionProgress& progress_;
+  const ProjectionOptions options_;
+  ProjectionMetrics* const metrics_;
+
+  std::atomic<bool> healthy_{true};
+  std::atomic<bool> catching_up_{false};
+  std::atomic<std::uint64_t> refused_{0};
+
+  std::unique_ptr<BusConsumer> consumer_;
+  std::optional<BusBatch> batch_;                      // polled, not yet taken over
+  std::map<TopicPartition, PartitionProgress> owned_;  // the assignment
+  bool paused_ = false;
+  std::optional<Work> work_;
+  bool catch_up_needed_ = false;
+  std::optional<CatchUp> catch_up_;
+  ProjectionWatermark watermark_;
+  std::string saved_watermark_;
+  Instant tended_at_, polled_at_;
+  std::uint64_t generation_ = 0;  // of the group
+};
+
+}  // namespace saffron

@@ -1,0 +1,167 @@
+// What the projection takes from the bus, and how it stays a member of its group.
+#include <algorithm>
+
+#include "services/projection/projection.h"
+
+namespace saffron {
+namespace {
+
+constexpr Duration kPollWait = milliseconds(200);
+constexpr Duration kMembershipInterval = seconds(1);
+
+}  // namespace
+
+// The group's own note beside an offset: which topic, and which republish of it, it counts in.
+std::string Projection::MetadataOf(const PartitionProgress& partition) const {
+  return partition.topic_id + "#" + std::to_string(watermark_.republish_id);
+}
+
+std::vector<TopicPartition> Projection::Owned() const {
+  std::vector<TopicPartition> keys;
+  for (const auto& [key, partition] : owned_) keys.push_back(key);
+  return keys;
+}
+
+Result<std::map<TopicPartition, PartitionProgress>> Projection::BusEnds() {
+  std::map<TopicPartition, PartitionProgress> ends;
+  for (std::string_view name : {kInstanceEventsTopic, kOntologyEventsTopic}) {
+    const std::string topic(name);
+    Result<TopicState> state = bus_.Describe(topic);
+    if (state.Is(Code::kNotFound)) continue;  // not made yet
+    if (!state.ok()) return std::move(state).error();
+    for (std::uint32_t i = 0; i < state->end_offsets.size(); ++i) {
+      ends[{topic, i}] = {state->topic_id, state->end_offsets[i]};
+    }
+  }
+  return ends;
+}
+
+Result<Projection::Progress> Projection::PollBus() {
+  if (paused_) {
+    SAFFRON_TRY(consumer_->Resume(Owned()));
+    paused_ = false;
+  }
+  SAFFRON_TRY(PollInto(options_.max_records, kPollWait));
+  SAFFRON_TRY(TakeRecords());
+  return work_ ? Progress::kWorked : Progress::kIdle;
+}
+
+Status Projection::PollInto(std::size_t max_records, Duration wait) {
+  if (!batch_) {
+    polled_at_ = runtime_.Now();
+    SAFFRON_ASSIGN(batch_, consumer_->Poll(max_records, wait));
+  }
+  return TakeAssignment();
+}
+
+Status Projection::TakeAssignment() {
+  for (const TopicPartition& key : batch_->revoked) owned_.erase(key);
+  if (!batch_->assigned.empty()) {
+    SAFFRON_ASSIGN(auto committed, consumer_->Committed());
+    SAFFRON_ASSIGN(auto ends, BusEnds());
+    for (const TopicPartition& key : batch_->assigned) {
+      auto offset = committed.find(key);
+      TakeStart(key, ends[key], offset == committed.end() ? nullptr : &offset->second);
+      SAFFRON_TRY(consumer_->Seek(key, owned_[key].next));
+      // They come again from where we start.
+      std::erase_if(batch_->records, [&](const BusRecord& record) { return record.from == key; });
+    }
+    if (paused_) SAFFRON_TRY(consumer_->Pause(batch_->assigned));
+  }
+  generation_ = batch_->generation;
+  batch_->assigned.clear();
+  batch_->revoked.clear();
+  return Ok();
+}
+
+// From the lower of the group's offset and the index's own, if both count in the topic as it is.
+void Projection::TakeStart(const TopicPartition& key, const PartitionProgress& end,
+                           const CommittedOffset* committed) {
+  PartitionProgress& start = owned_[key];
+  start.topic_id = end.topic_id;
+  start.next = committed == nullptr ? 0 : committed->next;
+  auto known = watermark_.partitions.find(key);
+  if (known == watermark_.partitions.end()) {
+    if (end.next > 0) NeedCatchUp("a partition that the index does not know");
+  } else if (known->second.topic_id != end.topic_id) {
+    NeedCatchUp("a topic was made again");
+  } else {
+    start.next = std::min(start.next, known->second.next);
+    if (known->second.next > end.next) NeedCatchUp("an offset beyond the end");
+  }
+  if (committed == nullptr) return;
+  if (committed->metadata != MetadataOf(start)) NeedCatchUp("an offset of another republish");
+  if (committed->next > end.next) NeedCatchUp("an offset beyond the end");
+}
+
+Status Projection::TakeRecords() {
+  Work work;
+  for (const BusRecord& record : batch_->records) {
+    auto owned = owned_.find(record.from);
+    if (owned == owned_.end()) continue;
+    auto [next, first] = work.offsets.try_emplace(record.from, owned->second.next);
+    if (record.offset != next->second) {
+      NeedCatchUp("an offset out of line");
+      batch_.reset();
+      return Ok();
+    }
+    SAFFRON_TRY(TakeRecord(work, record));
+    next->second = record.offset + 1;
+  }
+  work.generation = generation_;
+  batch_.reset();
+  if (!work.offsets.empty()) work_ = std::move(work);
+  return Ok();
+}
+
+Status Projection::TakeRecord(Work& work, const BusRecord& record) {
+  Source source;
+  source.from = record.from;
+  for (const auto& [name, value] : record.headers) {
+    if (name == "position") source.position = value;
+  }
+  Result<Envelope> event = DecodeEnvelope(record.value);
+  Result<Outcome> outcome =
+      event.ok() ? DecodeOutcome(event->data) : Result<Outcome>(event.error());
+  if (!outcome.ok() || event->type.kind != EventKind::kDomain) {
+    if (source.position.empty()) {
+      source.position = record.from.topic + "/" + std::to_string(record.from.partition) + "/" +
+                        std::to_string(record.offset);
+    }
+    source.aggregate.id = record.key;
+    return Bury(source, outcome.ok() ? "not an outcome" : outcome.error().message());
+  }
+  source.event = event->event_id;
+  source.aggregate = event->aggregate;
+  source.number = event->sequence_number;
+  work.events.push_back(source);
+  AddDocument(work, *event, *outcome, std::move(source));
+  return Ok();
+}
+
+// While the index is out of reach, or the log is followed: no records, but still a member.
+Status Projection::KeepMembership() {
+  if (!paused_) {
+    SAFFRON_TRY(consumer_->Pause(Owned()));
+    paused_ = true;
+  }
+  if (!batch_ && runtime_.Now() < polled_at_ + kMembershipInterval) return Ok();
+  SAFFRON_TRY(PollInto(1, Duration(0)));
+  batch_.reset();
+  return Ok();
+}
+
+// An offset that is not committed is only committed later.
+void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
+  std::map<TopicPartition, CommittedOffset> offsets;
+  for (const TopicPartition& key : partitions) {
+    auto owned = owned_.find(key);
+    if (owned != owned_.end()) offsets[key] = {owned->second.next, MetadataOf(owned->second)};
+  }
+  if (offsets.empty()) return;
+  if (Status committed = consumer_->Commit(offsets); !committed.ok()) {
+    context_.log.Info("projection.not_committed", {{"error", committed.error().ToString()}});
+  }
+}
+
+}  // namespace saffron

@@ -1,0 +1,172 @@
+// The watermark, the signs of a loss, and the log instead of the bus.
+#include <algorithm>
+
+#include "services/projection/projection.h"
+
+namespace saffron {
+namespace {
+
+constexpr Duration kReadWait = milliseconds(20);
+constexpr std::size_t kMaxEvents = 1000;
+constexpr int kRowsAtOnce = 200;
+
+}  // namespace
+
+void Projection::NeedCatchUp(std::string_view why) {
+  if (!catch_up_needed_) {
+    context_.log.Warning("projection.catches_up", {{"why", why}, {"from", watermark_.slot}});
+  }
+  catch_up_needed_ = true;
+}
+
+void Projection::ShowProgress() {
+  progress_.Set(watermark_);
+  if (metrics_ != nullptr) metrics_->Watermark(watermark_.slot);
+}
+
+Status Projection::TendIfDue() {
+  const Instant now = runtime_.Now();
+  if (now < tended_at_ + options_.tend_interval) return Ok();
+  if (!catch_up_) SAFFRON_TRY(CheckBus());
+  if (!catch_up_ && !catch_up_needed_) SAFFRON_TRY(Advance());
+  SAFFRON_TRY(SaveWatermark());
+  tended_at_ = now;
+  return Ok();
+}
+
+Status Projection::CheckBus() {
+  SAFFRON_ASSIGN(auto ends, BusEnds());
+  for (const auto& [key, partition] : owned_) {
+    auto end = ends.find(key);
+    if (end == ends.end() || end->second.topic_id != partition.topic_id) {
+      NeedCatchUp("a topic was made again");
+    } else if (end->second.next < partition.next) {
+      NeedCatchUp("an offset beyond the end");
+    }
+  }
+  return SeeOthers(ends);
+}
+
+// The partitions of other members: what they have committed.
+Status Projection::SeeOthers(const std::map<TopicPartition, PartitionProgress>& ends) {
+  const bool alone = std::all_of(ends.begin(), ends.end(),
+                                 [this](const auto& end) { return owned_.contains(end.first); });
+  if (alone) return Ok();
+  SAFFRON_ASSIGN(auto committed, bus_.GroupOffsets(options_.group));
+  for (const auto& [key, end] : ends) {
+    if (owned_.contains(key)) continue;
+    auto offset = committed.find(key);
+    if (offset != committed.end() && offset->second.metadata == MetadataOf(end)) {
+      watermark_.partitions[key] = {end.topic_id, offset->second.next};
+    } else {
+      watermark_.partitions.erase(key);
+    }
+  }
+  return Ok();
+}
+
+// As far as the publisher's rows allow: they tell which offsets a slot has become.
+Status Projection::Advance() {
+  for (int i = 0; i < kRowsAtOnce; ++i) {
+    SAFFRON_ASSIGN(std::optional<PublishedRow> row,
+                   claims_.PublishedAt(context_.shard, watermark_.slot.Next()));
+    if (!row) return Ok();
+    std::optional<std::uint64_t> republish = RepublishOf(*row);
+    if (!republish) return Ok();  // the publisher is about to send these slots (again)
+    if (*republish != watermark_.republish_id) {
+      NeedCatchUp("a republish");
+      return Ok();
+    }
+    if (!HasPassed(watermark_, *row)) return Ok();
+    watermark_.slot = row->slot;
+    ShowProgress();
+  }
+  return Ok();
+}
+
+Status Projection::SaveWatermark() {
+  const std::string text = EncodeWatermark(watermark_);
+  if (text == saved_watermark_) return Ok();
+  SAFFRON_ASSIGN(std::string stored, index_.Watermark());
+  Result<ProjectionWatermark> other = DecodeWatermark(stored);
+  if (other.ok() && other->generation != watermark_.generation) {
+    // The index was rebuilt beneath us. What it holds is what its own watermark says.
+    watermark_ = std::move(other).value();
+    saved_watermark_ = stored;
+    catch_up_.reset();
+    ShowProgress();
+    NeedCatchUp("the index was rebuilt");
+    return Ok();
+  }
+  SAFFRON_TRY(index_.SetWatermark(text));
+  saved_watermark_ = text;
+  return Ok();
+}
+
+Status Projection::BeginCatchUp() {
+  CatchUp catch_up;
+  // In this order: what the bus holds now was in the log before, and belongs to no later republish.
+  catch_up.republish_id = watermark_.republish_id;
+  SAFFRON_ASSIGN(std::optional<PublishedRow> row,
+                 claims_.PublishedAt(context_.shard, watermark_.slot.Next()));
+  if (row) catch_up.republish_id = RepublishOf(*row).value_or(catch_up.republish_id);
+  SAFFRON_ASSIGN(catch_up.ends, BusEnds());
+  LogReader::Options options;
+  options.name = "projection-reader";
+  options.ahead = 32;
+  catch_up.reader = std::make_unique<LogReader>(context_, watermark_.slot.Next(), options);
+  catch_up_ = std::move(catch_up);
+  catch_up_needed_ = false;
+  if (metrics_ != nullptr) metrics_->CatchUpStarted();
+  return Ok();
+}
+
+Result<Projection::Progress> Projection::FollowLog() {
+  SAFFRON_TRY(KeepMembership());
+  SAFFRON_ASSIGN(std::vector<SlotPtr> slots,
+                 catch_up_->reader->Read(kMaxEvents, runtime_.Now() + kReadWait));
+  if (slots.empty()) {
+    Result<SlotPtr> next = ReadSlot(context_, catch_up_->reader->next());
+    if (next.ok()) return Progress::kWorked;  // only slow
+    if (!next.Is(Code::kNotFound)) return std::move(next).error();
+    SAFFRON_TRY(EndCatchUp());
+    return Progress::kWorked;
+  }
+  Work work;
+  for (const SlotPtr& slot : slots) {
+    for (const LoggedEvent& event : slot->events) {
+      if (!event.outcome) continue;
+      const Envelope& envelope = event.envelope;
+      AddDocument(work, envelope, *event.outcome,
+                  {envelope.event_id,
+                   envelope.aggregate,
+                   envelope.sequence_number,
+                   event.location.position.ToString(),
+                   {}});
+    }
+  }
+  work.slot = slots.back()->number();
+  work_ = std::move(work);
+  return Progress::kWorked;
+}
+
+Status Projection::EndCatchUp() {
+  for (const auto& [key, end] : catch_up_->ends) {
+    auto owned = owned_.find(key);
+    if (owned == owned_.end()) continue;
+    SAFFRON_TRY(consumer_->Seek(key, end.next));
+    owned->second = end;
+    watermark_.partitions[key] = end;
+  }
+  // What other members had processed counts in another republish, perhaps.
+  std::erase_if(watermark_.partitions,
+                [this](const auto& entry) { return !owned_.contains(entry.first); });
+  watermark_.republish_id = catch_up_->republish_id;
+  catch_up_.reset();
+  ShowProgress();
+  CommitOffsets(Owned());
+  context_.log.Info("projection.caught_up", {{"slot", watermark_.slot}});
+  return SaveWatermark();
+}
+
+}  // namespace saffron

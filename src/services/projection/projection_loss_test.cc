@@ -1,0 +1,175 @@
+// The bus, the index or the registry loses what it had; the projection finds it in the log.
+#include <gtest/gtest.h>
+
+#include "services/projection/projection_test_home.h"
+
+namespace saffron {
+namespace {
+
+const std::string kEvents(kInstanceEventsTopic);
+
+TEST(ProjectionLossTest, C16C19ACutPartitionSendsTheProjectionToTheLog) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    ProjectionProcess projection(world, "p");
+    world.Churn(20);
+    world.RunUntilProjected(projection);
+    world.Churn(10);
+    world.simulation.RunFor(milliseconds(world.simulation.random().Below(100)));
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] - ends[p] / 3);
+    world.Churn(30);
+    world.RunUntilProjected(projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+// The group is far beyond the end; what is sent again has fewer repetitions, so that events it has
+// never read come to lie below its offset.
+TEST(ProjectionLossTest, C19UnreadEventsBelowTheGroupsOffset) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    {
+      ProjectionProcess projection(world, "first");
+      world.Churn(5);
+      world.RunUntilProjected(projection);
+      // Repetitions lift the group's offset.
+      auto task = world.environment.Spawn("repeater", [&] {
+        for (int i = 0; i < 60; ++i) {
+          const SlotPtr& slot = world.builder.slots()[static_cast<std::size_t>(i) % 5];
+          const LoggedEvent& event = slot->events.front();
+          SAFFRON_ASSERT(world.bus
+                             .Produce({{std::string(TopicOf(event.envelope.type)),
+                                        event.envelope.aggregate.id,
+                                        std::string(slot->LineOf(event)),
+                                        {}}},
+                                      seconds(1))
+                             .ok());
+        }
+      });
+      task->Join();
+      world.simulation.RunFor(seconds(3));
+      projection.Crash();
+    }
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] / 2);
+    world.Churn(60);  // grows beyond the group's offset before the projection is back
+    world.simulation.RunFor(seconds(80));
+    ProjectionProcess projection(world, "second");
+    world.RunUntilProjected(projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+TEST(ProjectionLossTest, C18ATopicMadeAgainWhileTheProjectionRunsOrIsDown) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    auto projection = std::make_unique<ProjectionProcess>(world, "first");
+    world.Churn(20);
+    world.RunUntilProjected(*projection);
+    const bool down = seed % 2 == 0;
+    if (down) projection->Crash();
+    world.Churn(5);
+    world.bus.DeleteTopic(kEvents);
+    world.Churn(25);
+    if (down) {
+      world.simulation.RunFor(seconds(90));
+      projection = std::make_unique<ProjectionProcess>(world, "second");
+    }
+    world.RunUntilProjected(*projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+TEST(ProjectionLossTest, C17AnIndexOlderThanTheGroupsOffsets) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    std::shared_ptr<const MemorySearch::Generation> backup;
+    {
+      ProjectionProcess projection(world, "first");
+      world.Churn(10);
+      world.RunUntilProjected(projection);
+      world.simulation.RunFor(seconds(1));
+      backup = world.search.Snapshot();
+      world.Churn(20);
+      world.RunUntilProjected(projection);
+      projection.Crash();
+    }
+    world.search.Restore(backup);
+    ProjectionProcess projection(world, "second");
+    world.RunUntilProjected(projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+TEST(ProjectionLossTest, AnEmptyIndexIsFilledFromTheLogEvenIfTheBusHasForgotten) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    world.Churn(30);
+    world.simulation.RunFor(seconds(10));
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.DropBelow(kEvents, p, 10);
+    ProjectionProcess projection(world, "p");
+    world.RunUntilProjected(projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+TEST(ProjectionLossTest, RecordsThatRetentionTookBeforeTheyWereRead) {
+  for (std::uint64_t seed = 1; seed <= 5; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    {
+      ProjectionProcess projection(world, "first");
+      world.Churn(5);
+      world.RunUntilProjected(projection);
+      projection.Crash();
+    }
+    world.Churn(40);
+    world.simulation.RunFor(seconds(10));
+    auto ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < 2; ++p) world.bus.DropBelow(kEvents, p, ends[p] - 1);
+    ProjectionProcess projection(world, "second");
+    world.RunUntilProjected(projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+TEST(ProjectionLossTest, EverythingAtOnceWithFaults) {
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    ProjectionWorld world(seed, {.fail_before = 10, .lost_answer = 10, .slow = 10});
+    RandomBits& random = world.simulation.random();
+    auto publisher = std::make_unique<PublisherProcess>(world, "publisher", seconds(3));
+    auto one = std::make_unique<ProjectionProcess>(world, "one");
+    ProjectionProcess two(world, "two");
+    for (int i = 0; i < 8; ++i) {
+      world.Churn(8);
+      world.simulation.RunFor(milliseconds(random.Below(4000)));
+      const std::string name = std::to_string(i);
+      switch (random.Below(4)) {
+        case 0: world.bus.DeleteTopic(kEvents); break;
+        case 1: {
+          auto ends = world.bus.Describe(kEvents)->end_offsets;
+          world.bus.Truncate(kEvents, i % 2, ends[static_cast<std::size_t>(i % 2)] / 2);
+          break;
+        }
+        case 2:
+          publisher->Crash();
+          publisher = std::make_unique<PublisherProcess>(world, "publisher" + name, seconds(3));
+          break;
+        default: one->Crash(); one = std::make_unique<ProjectionProcess>(world, "one" + name);
+      }
+    }
+    world.simulation.RunFor(seconds(70));  // until the publisher has looked at the bus
+    world.Churn(3);
+    world.RunUntilProjected(two);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+}  // namespace
+}  // namespace saffron
