@@ -49,7 +49,7 @@ call() {
   shown curl -X "$method" "$@" "'$url'"
   curl -sS -X "$method" -w '\n(HTTP %{http_code})\n' "$@" "$url"
 }
-field() { python3 -c 'import json,sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+field() { python3 -c 'import json,sys; print(json.load(sys.stdin)["data"][sys.argv[1]])' "$1"; }
 
 work=$(mktemp -d)
 if [ -z "$data_dir" ]; then data_dir=$work/data; fi

@@ -99,13 +99,14 @@ class CommandLine {
   }
 
   void AddQuery() {
-    CLI::App* command = Add(
-        "query", "Search documents, follow relationships, or read one document.",
-        "  saffron query shop Order --where 'status = PAID' --where 'total >= 100'\n"
-        "  saffron query shop Product --text espresso --sort -price\n"
-        "  saffron query shop Customer --where 'country = KR' --hop orders:Order --hop items:Item\n"
-        "  saffron query shop Order --id ORD-17",
-        [this] { return RunQuery(Remote(), query_, console_); });
+    CLI::App* command =
+        Add("query", "Search documents, follow relationships, or read one document.",
+            "  saffron query shop Order --where 'status = PAID' --where 'total >= 100'\n"
+            "  saffron query shop Product --text espresso --sort -price\n"
+            "  saffron query shop Customer --where 'country = KR' --hop ~placed_by:Order --hop "
+            "~item_of:Item\n"
+            "  saffron query shop Order --id ORD-17",
+            [this] { return RunQuery(Remote(), query_, console_); });
     AddServerOptions(command);
     command->add_option("db", query_.db, "Database")->required();
     command->add_option("class", query_.class_id, "Class");
@@ -115,11 +116,14 @@ class CommandLine {
         ->take_all();
     command->add_option("--text", query_.text, "Words to find anywhere");
     command->add_option("--sort", query_.sort, "field, or -field for descending");
-    command->add_option("--hop", query_.hops, "predicate:TargetClass; repeat for more hops")
+    command
+        ->add_option(
+            "--hop", query_.hops,
+            "predicate or predicate:Class; ~predicate goes against it; repeat for more hops")
         ->take_all();
     command->add_option("--id", query_.instance_id, "Read this document");
     command->add_option("--limit", query_.limit, "At most so many")
-        ->check(CLI::Range(1, 10000))
+        ->check(CLI::Range(1, 1000))
         ->capture_default_str();
     command->add_option("--cursor", query_.cursor, "Go on where the page before ended");
   }

@@ -160,7 +160,7 @@ TEST(Cli, QueriesBecomeBodies) {
   EXPECT_EQ(server.asked(),
             R"(POST /api/v1/query/shop {"class":"Order","filters":[)"
             R"({"field":"total","op":"gte","value":3},{"field":"state","op":"eq","value":"PAID"}],)"
-            R"("text":"red","sort":[{"field":"total","order":"desc"}],"limit":5})");
+            R"("text":"red","sort":"-total","limit":5})");
   Invoke({"query", "shop", "A", "--hop", "to:B", "--hop", "at:C", "--server", server.url()});
   EXPECT_EQ(server.asked(),
             R"(POST /api/v1/graph-query/shop {"start_class":"A","hops":[)"

@@ -113,13 +113,7 @@ Result<std::string> SearchBody(const QueryOptions& query) {
   body.Text("class", query.class_id);
   SAFFRON_TRY(AddFilters(query, body));
   body.Text("text", query.text);
-  if (!query.sort.empty()) {
-    bool down = query.sort.front() == '-';
-    ObjectWriter sort;
-    sort.Text("field", down ? query.sort.substr(1) : query.sort);
-    sort.Text("order", down ? "desc" : "asc");
-    body.Raw("sort", "[" + sort.Take() + "]");
-  }
+  body.Text("sort", query.sort);
   body.Raw("limit", std::to_string(query.limit));
   body.Text("cursor", query.cursor);
   return body.Take();
@@ -132,12 +126,10 @@ Result<std::string> GraphBody(const QueryOptions& query) {
   std::string hops = "[";
   for (const std::string& hop : query.hops) {
     std::size_t colon = hop.find(':');
-    if (colon == 0 || colon == std::string::npos || colon + 1 == hop.size()) {
-      return Invalid("\"" + hop + "\" is no hop: predicate:TargetClass");
-    }
+    if (colon == 0 || hop.empty()) return Invalid("\"" + hop + "\" is no hop: predicate:Target");
     ObjectWriter one;
     one.Text("predicate", hop.substr(0, colon));
-    one.Text("target_class", hop.substr(colon + 1));
+    if (colon != std::string::npos) one.Text("target_class", hop.substr(colon + 1));
     if (hops.size() > 1) hops.push_back(',');
     hops.append(one.Take());
   }

@@ -107,6 +107,9 @@ HttpResponse FakeServer::Answer(const HttpRequest& request) {
   if (path.ends_with("/status")) return Json(200, "{\"status\":\"COMPLETED\"}");
   if (path.ends_with("/bulk-create")) return AnswerBulk(request);
   if (path.ends_with("/events")) return AnswerHistory(request);
+  if (path.starts_with("/api/v1/aggregates/OntologyClass/")) {
+    return Json(200, "{\"data\":{\"incarnation\":" + std::to_string(db_number_) + "}}");
+  }
   if (path.ends_with("/ontology") && request.method == "GET") return Json(200, ListClasses());
   if (path.ends_with("/ontology")) return AnswerClass(request, false);
   if (request.method == "PUT") return AnswerClass(request, true);
@@ -195,10 +198,10 @@ HttpResponse FakeServer::AnswerHistory(const HttpRequest& request) {
   id = *PercentDecode(id.substr(0, id.rfind('/')));
   auto found = documents_.find(id);
   if (found == documents_.end()) return Json(404, "{}");
-  return Json(200,
-              "{\"events\":[{\"event_type\":\"CREATE_INSTANCE_REQUESTED\",\"data\":{"
-              "\"document\":" +
-                  found->second + "}}]}");
+  std::string event =
+      "{\"event_type\":\"CREATE_INSTANCE_REQUESTED\",\"data\":{\"document\":" + found->second +
+      "}}";
+  return Json(200, "{\"data\":{\"events\":[{\"position\":\"0-1-0\",\"event\":" + event + "}]}}");
 }
 
 TemporaryFolder::TemporaryFolder() {

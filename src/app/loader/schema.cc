@@ -4,6 +4,7 @@
 #include <set>
 
 #include "app/json_view.h"
+#include "domain/names.h"
 #include "net/url.h"
 
 namespace saffron {
@@ -14,7 +15,6 @@ constexpr std::string_view kApi = "/api/v1";
 struct ServerClass {
   ClassDefinition definition;
   std::uint64_t number = 0;
-  std::string generation;
 };
 
 // One preparation. Lives for one call of PrepareSchema.
@@ -36,11 +36,10 @@ class SchemaSetup {
     if (report_.classes_created > 0 || incomplete_) {
       SAFFRON_TRY(ReadClasses());
       for (const ClassDefinition& wanted : plan.classes) SAFFRON_TRY(CompleteClass(wanted));
-      SAFFRON_TRY(ReadClasses());
     }
     for (const ClassDefinition& wanted : plan.classes) {
-      report_.generations[wanted.id] =
-          std::to_string(*number) + "." + present_[wanted.id].generation;
+      SAFFRON_ASSIGN(std::string incarnation, ClassIncarnation(wanted.id));
+      report_.generations[wanted.id] = std::to_string(*number) + "." + incarnation;
     }
     return std::move(report_);
   }
@@ -112,7 +111,6 @@ class SchemaSetup {
       ServerClass found;
       found.definition = DefinitionIn(one);
       found.number = one["sequence_number"].Unsigned().value_or(0);
-      found.generation = std::to_string(one["incarnation"].Unsigned().value_or(found.number));
       std::string id = found.definition.id;
       present_.emplace(std::move(id), std::move(found));
     }
@@ -155,6 +153,15 @@ class SchemaSetup {
           [&](const Relationship& r) { return r.predicate == relationship.predicate; });
     });
     return Same(cut, there);
+  }
+
+  // The number of its creation: a class that was made again has lost its instances.
+  Result<std::string> ClassIncarnation(const std::string& class_id) {
+    std::string id = AggregateKey::OntologyClass(db_, "main", class_id).id;
+    std::string body;
+    SAFFRON_ASSIGN(JsonView answer,
+                   GetJson("/aggregates/OntologyClass/" + PercentEncode(id), body));
+    return std::string(answer["data"]["incarnation"].raw());
   }
 
   Status EnsureClass(const ClassDefinition& wanted) {

@@ -194,9 +194,9 @@ Status Uploader::ResolveConflict(PatientClient& client, const Batch& batch, std:
   SAFFRON_ASSIGN(auto answer,
                  client.Get("/api/v1/aggregates/Instance/" + PercentEncode(key.id) + "/events"));
   JsonView json = JsonView::Of(answer.response.body);
-  JsonView events = json["events"].exists() ? json["events"] : json["data"]["events"];
   const std::string ours = Canonical(at.document);
-  for (const JsonView& event : events.Elements()) {
+  for (const JsonView& entry : json["data"]["events"].Elements()) {
+    JsonView event = entry["event"];
     if (event["event_type"].TextOr("") != "CREATE_INSTANCE_REQUESTED") continue;
     if (Canonical(event["data"]["document"].raw()) != ours) continue;
     ++counts_.duplicates;
