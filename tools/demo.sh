@@ -18,7 +18,7 @@ three-hop graph query, the history of one aggregate, a stale write refused, a re
 verify; then serves until Ctrl-C.
 
   --exit       end after the tour instead of serving on
-  --data-dir   keep the data there (default: a temporary folder, removed at the end)
+  --data-dir   keep the data there, relative to the repository (default: a temporary folder)
   --listen     where to serve (default 127.0.0.1:8000)
   --orders     size of the example (default 5000 orders, about 20,000 rows)
 TEXT
@@ -135,4 +135,5 @@ cat <<TEXT
     curl http://$listen/openapi.json
     kill -9 $server        # nothing is lost: saffron serve --data-dir  goes on
 TEXT
+trap 'exit 0' INT
 wait "$server"
