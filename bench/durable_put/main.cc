@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "load/histogram.h"
+#include "bench/load/histogram.h"
 
 namespace {
 

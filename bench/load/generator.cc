@@ -1,4 +1,4 @@
-#include "load/generator.h"
+#include "bench/load/generator.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>

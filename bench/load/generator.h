@@ -8,8 +8,8 @@
 #include <string_view>
 #include <vector>
 
-#include "load/histogram.h"
-#include "load/workload.h"
+#include "bench/load/histogram.h"
+#include "bench/load/workload.h"
 
 namespace saffron {
 

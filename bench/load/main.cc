@@ -12,8 +12,8 @@
 #include <map>
 #include <string>
 
-#include "load/generator.h"
-#include "load/workload.h"
+#include "bench/load/generator.h"
+#include "bench/load/workload.h"
 
 namespace saffron {
 namespace {
