@@ -1,0 +1,86 @@
+#include "services/oms/health.h"
+
+#include <mutex>
+
+#include "services/oms/json_object.h"
+
+namespace saffron {
+
+HealthMonitor::HealthMonitor(Runtime& runtime, std::vector<HealthCheck> checks, Options options)
+    : runtime_(runtime),
+      checks_(std::move(checks)),
+      options_(options),
+      condition_(runtime.NewCondition()),
+      tasks_(runtime) {
+  for (std::size_t i = 0; i < checks_.size(); ++i) {
+    answers_.push_back({runtime.Now(), Unavailable("not checked yet")});
+  }
+}
+
+HealthMonitor::~HealthMonitor() { Stop(); }
+
+void HealthMonitor::Start() {
+  CheckAll();
+  tasks_.Spawn("health", [this] {
+    while (true) {
+      {
+        std::lock_guard<Condition> held(*condition_);
+        const Instant next = runtime_.Now() + options_.interval;
+        while (!stopped_ && !runtime_.StopRequested() && runtime_.Now() < next) {
+          condition_->WaitUntil(next);
+        }
+        if (stopped_ || runtime_.StopRequested()) return;
+      }
+      CheckAll();
+    }
+  });
+}
+
+void HealthMonitor::Stop() {
+  {
+    std::lock_guard<Condition> held(*condition_);
+    stopped_ = true;
+    condition_->NotifyAll();
+  }
+  tasks_.JoinAll();
+}
+
+void HealthMonitor::CheckAll() {
+  for (std::size_t i = 0; i < checks_.size(); ++i) {
+    Status status = checks_[i].check();
+    std::lock_guard<Condition> held(*condition_);
+    answers_[i] = {runtime_.Now(), std::move(status)};
+  }
+}
+
+HealthMonitor::Report HealthMonitor::Now() const {
+  Report report;
+  std::string components;
+  JsonObject object(components);
+  const Instant now = runtime_.Now();
+  std::lock_guard<Condition> held(*condition_);
+  for (std::size_t i = 0; i < checks_.size(); ++i) {
+    const Duration age = now - answers_[i].at;
+    const bool stale = age > options_.stale_after;
+    // Anyone may ask: the kind of failure is told, the message is for the log.
+    std::string_view status = stale                     ? "STALE"
+                              : answers_[i].status.ok() ? "ok"
+                                                        : CodeName(answers_[i].status.code());
+    report.healthy = report.healthy && !stale && answers_[i].status.ok();
+    std::string component;
+    JsonObject(component)
+        .Text("status", status)
+        .Number("age_ms",
+                static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(age).count()))
+        .Close();
+    object.Raw(checks_[i].name, component);
+  }
+  object.Close();
+  JsonObject(report.json)
+      .Text("status", report.healthy ? "healthy" : "unhealthy")
+      .Raw("components", components)
+      .Close();
+  return report;
+}
+
+}  // namespace saffron

@@ -1,0 +1,139 @@
+#include "services/oms/read_service.h"
+
+#include "services/oms/http_answers.h"
+#include "services/oms/json_object.h"
+#include "services/oms/write_draft.h"
+
+namespace saffron {
+namespace {
+
+constexpr std::size_t kPageNodes = 1000;
+
+Result<ReadGate::Conditions> ConditionsOf(const ApiCall& call, const ReadService::Route& route) {
+  ReadGate::Conditions conditions;
+  conditions.store = route.store;
+  conditions.db = call.Param("db");
+  if (route.aggregate) {
+    conditions.aggregate = route.aggregate(call);
+    if (conditions.db.empty()) {
+      SAFFRON_ASSIGN(AggregateParts parts, SplitAggregateId(*conditions.aggregate));
+      conditions.db = parts.db;
+    }
+  }
+  SAFFRON_ASSIGN(auto min_seq, QueryUnsigned(call.request, "min_seq", kMaxSequence));
+  if (min_seq && !conditions.aggregate) return Invalid("min_seq needs an aggregate in the path");
+  if (min_seq) {
+    if (!SplitAggregateId(*conditions.aggregate).ok()) return Invalid("min_seq needs the class");
+    conditions.min_seq = SequenceNumber(*min_seq);
+  }
+  SAFFRON_ASSIGN(conditions.min_position, QueryPosition(call.request, "min_position"));
+  if (conditions.min_position && conditions.db.empty()) {
+    return Invalid("min_position needs a database in the path");
+  }
+  return conditions;
+}
+
+void AddWarnings(HttpResponse& response, const ReadService::Warnings& warnings) {
+  if (warnings.empty() || response.status != 200 || !response.body.ends_with('}')) return;
+  response.body.pop_back();
+  response.body.append(R"(,"warnings":)");
+  AppendArray(response.body, warnings, [](std::string& out, const std::string& warning) {
+    json::AppendString(out, warning);
+  });
+  response.body.push_back('}');
+}
+
+}  // namespace
+
+void ReadService::Register(HandlerMap& handlers, Route route) {
+  auto shared = std::make_shared<const Route>(std::move(route));
+  handlers[shared->operation] = [this, shared](const CallPtr& call) { Serve(call, shared); };
+}
+
+void ReadService::Serve(const CallPtr& call, const std::shared_ptr<const Route>& route) {
+  Status named = CheckPathNames(*call);
+  if (!named.ok()) return call->Send(AnswerOf(named.error()));
+  Result<std::optional<Duration>> wait = WaitOf(call->request);
+  if (!wait.ok()) return call->Send(AnswerOf(wait.error()));
+  Result<ReadGate::Conditions> conditions = ConditionsOf(*call, *route);
+  if (!conditions.ok()) return call->Send(AnswerOf(conditions.error()));
+  auto gate = std::make_shared<ReadGate>(context_, claims_, progress_, std::move(*conditions));
+  steps_.Run(
+      call, call->arrived + wait->value_or(request_timeout_),
+      [call, route, gate]() -> std::optional<HttpResponse> {
+        Result<bool> passed = gate->Pass();
+        if (!passed.ok()) return AnswerOf(passed.error());
+        if (!*passed) return std::nullopt;
+        Result<HttpResponse> answer = route->handler(*call, gate->warnings());
+        if (!answer.ok()) return AnswerOf(answer.error());
+        if (!route->own_warnings) AddWarnings(*answer, gate->warnings());
+        return std::move(*answer);
+      },
+      [] {
+        return WithRetryAfter(
+            ApiError(503, "the read model has not reached what min_seq or min_position asks for"),
+            1);
+      });
+}
+
+Result<LiveScope> ReadService::LiveScopeOf(std::string_view db, std::string_view branch) {
+  const AggregateKey key = AggregateKey::Database(db);
+  SAFFRON_ASSIGN(auto nodes, graph_.Get({key}));
+  auto database = nodes.find(key);
+  if (database == nodes.end() || database->second.lifecycle != Lifecycle::kPresent) {
+    return NotFound("there is no database \"" + std::string(db) + "\"");
+  }
+  LiveScope scope{std::string(db), std::string(branch), database->second.incarnation, {}};
+  const std::string prefix = scope.db + ":" + scope.branch + ":";
+  std::string after;
+  while (true) {
+    SAFFRON_ASSIGN(std::vector<GraphNode> classes,
+                   graph_.List(AggregateType::kOntologyClass, prefix, after, kPageNodes));
+    for (const GraphNode& node : classes) {
+      after = node.key.id;
+      if (node.lifecycle != Lifecycle::kPresent || node.scope.database != scope.database) continue;
+      scope.classes.emplace(node.key.id.substr(prefix.size()), node.incarnation);
+    }
+    if (classes.size() < kPageNodes) return scope;
+  }
+}
+
+Result<LiveScope> ReadService::LiveScopeWith(std::string_view db, std::string_view branch,
+                                             std::string_view class_id) {
+  SAFFRON_ASSIGN(LiveScope scope, LiveScopeOf(db, branch));
+  if (scope.classes.contains(class_id)) return scope;
+  return NotFound("there is no class \"" + std::string(class_id) + "\"");
+}
+
+bool AliveIn(const LiveScope& scope, std::string_view class_id, Lifecycle lifecycle,
+             const Scope& lives_in) {
+  auto found = scope.classes.find(class_id);
+  return lifecycle == Lifecycle::kPresent && found != scope.classes.end() &&
+         lives_in == Scope{scope.database, found->second};
+}
+
+Status CheckPathNames(const ApiCall& call) {
+  for (const auto& [name, value] : call.match.params) {
+    if (name == "db") SAFFRON_TRY(CheckDatabaseName(value));
+    if (name == "class") SAFFRON_TRY(CheckClassName(value));
+    if (name == "instance") SAFFRON_TRY(CheckInstanceId(value));
+  }
+  return Ok();
+}
+
+Result<std::optional<Position>> QueryPosition(const HttpRequest& request, std::string_view name) {
+  std::optional<std::string_view> text = request.Query(name);
+  if (!text) return std::optional<Position>();
+  std::optional<Position> position = Position::Parse(*text);
+  if (!position) return Invalid(std::string(name) + " is not a position");
+  return position;
+}
+
+Result<std::uint64_t> LimitOf(const HttpRequest& request, std::uint64_t otherwise,
+                              std::uint64_t max) {
+  SAFFRON_ASSIGN(auto limit, QueryUnsigned(request, "limit", max));
+  if (limit && *limit == 0) return Invalid("limit must be at least 1");
+  return limit.value_or(otherwise);
+}
+
+}  // namespace saffron

@@ -1,0 +1,78 @@
+// What all reads share: the ports, read-your-writes, and what of a database is alive.
+#pragma once
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "services/oms/api_call.h"
+#include "services/oms/progress.h"
+
+namespace saffron {
+
+// Any thread. Reads never create anything.
+class ReadService {
+ public:
+  using Warnings = std::vector<std::string>;
+  using Handler = std::function<Result<HttpResponse>(const ApiCall&, const Warnings&)>;
+  // Which aggregate a path names, for `min_seq`.
+  using AggregateOf = std::function<AggregateKey(const ApiCall&)>;
+
+  struct Route {
+    std::string_view operation;
+    ReadStore store = ReadStore::kGraph;
+    AggregateOf aggregate;  // may be empty: the path names none
+    Handler handler;
+    bool own_warnings = false;  // the handler writes them
+  };
+
+  ReadService(LogContext& context, ClaimRegistry& claims, GraphStore& graph, SearchIndex& search,
+              Progress& progress, StepRunner& steps, Duration request_timeout)
+      : context_(context),
+        claims_(claims),
+        graph_(graph),
+        search_(search),
+        progress_(progress),
+        steps_(steps),
+        request_timeout_(request_timeout) {}
+
+  void Register(HandlerMap& handlers, Route route);
+
+  LogContext& context() { return context_; }
+  GraphStore& graph() { return graph_; }
+  SearchIndex& search() { return search_; }
+  StepRunner& steps() { return steps_; }
+  Duration request_timeout() const { return request_timeout_; }
+
+  // kNotFound when there is no such database.
+  Result<LiveScope> LiveScopeOf(std::string_view db, std::string_view branch);
+  // The same and the class in it.
+  Result<LiveScope> LiveScopeWith(std::string_view db, std::string_view branch,
+                                  std::string_view class_id);
+
+ private:
+  void Serve(const CallPtr& call, const std::shared_ptr<const Route>& route);
+
+  LogContext& context_;
+  ClaimRegistry& claims_;
+  GraphStore& graph_;
+  SearchIndex& search_;
+  Progress& progress_;
+  StepRunner& steps_;
+  const Duration request_timeout_;
+};
+
+bool AliveIn(const LiveScope& scope, std::string_view class_id, Lifecycle lifecycle,
+             const Scope& lives_in);
+
+// The parts of a path, against their grammars: kInvalid.
+Status CheckPathNames(const ApiCall& call);
+// An optional position in the query.
+Result<std::optional<Position>> QueryPosition(const HttpRequest& request, std::string_view name);
+// `limit`, from 1 to `max`.
+Result<std::uint64_t> LimitOf(const HttpRequest& request, std::uint64_t otherwise,
+                              std::uint64_t max);
+
+}  // namespace saffron

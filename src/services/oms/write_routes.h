@@ -1,0 +1,40 @@
+// The routes that write: parse, hand to the CommandService, answer; with `wait`, when the command
+// is final. Any thread.
+#pragma once
+
+#include <memory>
+
+#include "services/oms/command_service.h"
+#include "services/oms/command_status.h"
+#include "services/oms/write_answers.h"
+#include "services/oms/write_parser.h"
+
+namespace saffron {
+
+class WriteRoutes {
+ public:
+  // `request_timeout`: SAFFRON_REQUEST_TIMEOUT_SECONDS.
+  WriteRoutes(Runtime& runtime, CommandService& commands, CommandStatuses& statuses,
+              StepRunner& steps, Duration request_timeout)
+      : runtime_(runtime),
+        commands_(commands),
+        statuses_(statuses),
+        steps_(steps),
+        request_timeout_(request_timeout) {}
+
+  void Register(HandlerMap& handlers);
+
+ private:
+  using Parse = ParsedWrite (WriteParser::*)() const;
+
+  void Serve(const CallPtr& call, Parse parse);
+  void AnswerWhenFinal(const CallPtr& call, Duration wait, WriteShape shape, WriteAnswer answer);
+
+  Runtime& runtime_;
+  CommandService& commands_;
+  CommandStatuses& statuses_;
+  StepRunner& steps_;
+  const Duration request_timeout_;
+};
+
+}  // namespace saffron
