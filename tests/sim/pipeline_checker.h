@@ -1,0 +1,45 @@
+// Judges what the pipeline has made of its log: decisions, graph, search index and bus, each
+// against its own small fold of the log, written apart from the code under test.
+#pragma once
+
+#include <map>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "adapters/memory/memory_graph.h"
+#include "adapters/memory/memory_object_store.h"
+#include "adapters/memory/memory_search.h"
+#include "eventlog/log_context.h"
+#include "ports/message_bus.h"
+
+namespace saffron {
+
+using Violations = std::vector<std::string>;
+
+// One event with the line that the bus must carry.
+struct JudgedEvent {
+  LoggedEvent event;
+  std::string line;
+};
+
+// All events in slot order.
+std::vector<JudgedEvent> EventsOf(const MemoryObjectStore& store, const EventLogFormat& format);
+
+// Every command has one outcome, of its own aggregate and number, and it says what a model of
+// create, merge and delete says; a rejection changes nothing and has a reason that the model has
+// too, or is in `excused` ("too_large": the model does not count bytes).
+Violations CheckDecisions(const std::vector<JudgedEvent>& events,
+                          const std::set<std::string>& excused);
+
+// A node for each aggregate with an outcome: version, lifecycle, incarnation, scope and document of
+// the last one, and nothing else. The search index likewise, for instances and classes.
+Violations CheckGraph(const std::vector<JudgedEvent>& events, MemoryGraph& graph);
+Violations CheckSearch(const std::vector<JudgedEvent>& events, MemorySearch& search);
+
+// `records`: what a topic holds. Every event of the topic, byte for byte, nothing else; with
+// `in_order` (nothing of it was ever lost), the first occurrences of each key in slot order.
+Violations CheckTopic(const std::vector<JudgedEvent>& events, const std::string& topic,
+                      const std::vector<BusRecord>& records, bool in_order);
+
+}  // namespace saffron

@@ -1,0 +1,258 @@
+#include "tests/sim/pipeline_world.h"
+
+#include <cstdio>
+
+#include "base/channel.h"
+#include "eventlog/recovery.h"
+#include "eventlog/resolver.h"
+#include "services/publisher/checkpoint.h"
+
+namespace saffron {
+namespace {
+
+std::int64_t EngineMillis(Simulation& sim) {
+  return 1'767'225'600'000 + std::chrono::duration_cast<milliseconds>(sim.Now()).count();
+}
+
+}  // namespace
+
+PipelineWorld::PipelineWorld(const PipelineOptions& given)
+    : options(given),
+      sim_({.seed = given.seed,
+            .switch_cost = std::chrono::microseconds(1),
+            .kept_trace_lines = given.kept_trace_lines}),
+      rates_(given.rates),
+      lost_answer_one_in_(given.lost_answer_one_in),
+      environment_(sim_, "environment"),
+      late_tasks_(environment_),
+      registry({[this] { return EngineMillis(sim_); }, "engine-1"}),
+      bus(environment_, {.session_timeout = seconds(4)}) {
+  EventLogFormat wanted;
+  wanted.max_outstanding = given.max_outstanding;
+  wanted.max_event_bytes = given.max_event_bytes;
+  Result<EventLogFormat> opened = OpenFormat(store, environment_, wanted, false);
+  SAFFRON_ASSERT(opened.ok());
+  format = *opened;
+}
+
+PipelineWorld::~PipelineWorld() { StopAll(); }
+
+PipelineNode& PipelineWorld::Start(const std::string& host, std::uint32_t roles) {
+  nodes_.push_back(std::make_unique<PipelineNode>(*this, host, ++runs_, roles));
+  PipelineNode& node = *nodes_.back();
+  node.tasks_.Spawn("main", [&node] { node.Main(); });
+  return node;
+}
+
+void PipelineWorld::Crash(PipelineNode& node) {
+  node.process_.Crash();
+  if (node.context_ == nullptr) return;
+  node.context_->committed.Nudge();
+  node.context_->settled.Nudge();
+}
+
+void PipelineWorld::Stop(PipelineNode& node) {
+  node.process_.Resume();
+  node.process_.RequestStop();
+  if (node.context_ == nullptr) return;
+  node.context_->committed.Nudge();
+  node.context_->settled.Nudge();
+}
+
+PipelineNode* PipelineWorld::AnyLive(std::uint32_t role) {
+  std::vector<PipelineNode*> live;
+  for (auto& node : nodes_) {
+    if ((node->roles_ & role) == 0) continue;
+    if (role == kOms ? node->serves() : node->live()) live.push_back(node.get());
+  }
+  return live.empty() ? nullptr : live[Below(static_cast<std::uint32_t>(live.size()))];
+}
+
+void PipelineWorld::RestartRegistry(const MemoryRegistry::Backup& backup) {
+  sim_.Trace("registry restart");
+  if (backup != nullptr) registry.Restore(backup);
+  registry.SetLiveIncarnation("engine-" + std::to_string(++incarnations_));
+}
+
+void PipelineWorld::Heal() {
+  rates_ = FaultRates();
+  lost_answer_one_in_ = 0;
+  for (auto& node : nodes_) node->process_.Resume();
+}
+
+void PipelineWorld::StopAll() {
+  for (auto& node : nodes_) Crash(*node);
+  for (auto& node : nodes_) node->tasks_.JoinAll();
+  environment_.Crash();
+  late_tasks_.JoinAll();
+}
+
+SlotNumber PipelineWorld::LastSlot() const {
+  SlotNumber last;
+  for (const auto& [key, object] : store.Snapshot()) {
+    if (std::optional<SlotNumber> slot = SlotOfKey(0, key)) last = *slot;
+  }
+  return last;
+}
+
+std::string PipelineWorld::Unsettled() {
+  MemoryRegistry::Backup rows = registry.Snapshot();
+  if (!rows->reservations.empty()) return "reservations";
+  Result<RegistryRows> control = registry.Read(RegistryRead{});
+  if (rows->control.fenced_incarnation != control->live_incarnation) return "not fenced";
+  if (!rows->undecided.empty()) {
+    const CommandRow& row = rows->commands.at(rows->undecided.begin()->second);
+    return std::to_string(rows->undecided.size()) + " undecided, the first " +
+           row.aggregate.ToString() + " " + std::to_string(row.number.value);
+  }
+  const SlotNumber last = LastSlot();
+  if (graph.State()->position.slot != last) return "the graph is behind";
+  Result<StoredObject> stored = store.Get(kPipelineCheckpoint);
+  if (!stored.ok()) return "no checkpoint";
+  Result<PublisherCheckpoint> checkpoint = DecodeCheckpoint(stored->bytes);
+  if (!checkpoint.ok()) return "the checkpoint is unreadable";
+  if (checkpoint->republish) return "a republish is under way";
+  if (checkpoint->shards[0] != last) return "the publisher is behind";
+  Result<ProjectionWatermark> watermark = DecodeWatermark(*search.Watermark());
+  if (!watermark.ok()) return "the watermark is unreadable";
+  if (watermark->slot != last) {
+    return "the projection is at " + std::to_string(watermark->slot.value) + " of " +
+           std::to_string(last.value) + ": " + *search.Watermark();
+  }
+  return "";
+}
+
+std::vector<BusRecord> PipelineWorld::Records(const std::string& topic) {
+  std::vector<BusRecord> all;
+  auto task = environment_.Spawn("reader", [&] {
+    auto consumer = bus.Subscribe("reader-" + std::to_string(++readers_), {topic});
+    SAFFRON_ASSERT(consumer.ok());
+    while (true) {
+      auto batch = (*consumer)->Poll(1000, milliseconds(1));
+      SAFFRON_ASSERT(batch.ok());
+      if (batch->records.empty() && batch->assigned.empty()) return;
+      for (BusRecord& record : batch->records) all.push_back(std::move(record));
+    }
+  });
+  task->Join();
+  return all;
+}
+
+PipelineNode::PipelineNode(PipelineWorld& world, std::string host, int run, std::uint32_t roles)
+    : world_(world),
+      host_(std::move(host)),
+      roles_(roles),
+      process_(world.sim_, host_ + "/" + std::to_string(run)),
+      plan_(process_, world.environment_, world.late_tasks_, world.rates_, world.counts),
+      store_(world.store, plan_),
+      registry_(world.registry, plan_),
+      claims_(world.registry, plan_),
+      bus_(world.bus, plan_),
+      graph_(world.graph, plan_),
+      search_(world.search, plan_),
+      log_(
+          {.level = world.options.log_level}, [this] { return process_.WallNow(); },
+          [this](std::string_view line) {
+            std::printf("%s %.*s", process_.name().c_str(), static_cast<int>(line.size()),
+                        line.data());
+          }),
+      tasks_(process_) {}
+
+void PipelineNode::Main() {
+  context_ = std::make_unique<LogContext>(process_, store_, registry_, log_, world_.format, 0u,
+                                          process_.name(), false);
+  while (!OpenRegistry(*context_).ok()) {
+    if (!process_.SleepFor(milliseconds(100))) return;
+  }
+  AppendOptions options;
+  options.reservation = seconds(2);
+  options.limits.max_events = 8;
+  append_ = std::make_unique<AppendLog>(*context_, options, nullptr);
+  append_->Start();
+  Resolver resolver(*context_, [this] { append_->Wake(); });
+  TaskGroup services(process_);
+  services.Spawn("resolver", [&resolver] { resolver.Run(); });
+  if ((roles_ & kOms) != 0) StartOms();
+  if ((roles_ & kOntologyWorkerRole) != 0) {
+    StartWorker(services, kOntologyWorker,
+                {std::string(kDatabaseCommandsTopic), std::string(kOntologyCommandsTopic)});
+  }
+  if ((roles_ & kInstanceWorkerRole) != 0) {
+    StartWorker(services, kInstanceWorker, {std::string(kInstanceCommandsTopic)});
+  }
+  StartFollowers(services);
+  while (process_.SleepFor(seconds(3600))) {
+  }
+  append_->Stop(process_.Now());
+  if (requests_ != nullptr) requests_->Stop();
+  services.JoinAll();
+}
+
+void PipelineNode::StartOms() {
+  catalog_ = std::make_unique<OntologyCatalog>(*context_);
+  RequestTasks::Options options;
+  options.tasks = 2;
+  requests_ = std::make_unique<RequestTasks>(process_, options);
+  requests_->Start();
+  service_ = std::make_unique<CommandService>(*context_, *append_, *catalog_, *requests_);
+}
+
+void PipelineNode::StartWorker(TaskGroup& services, std::string_view handler,
+                               std::vector<std::string> topics) {
+  CommandWorkerOptions options;
+  options.terms.handler = handler;
+  options.terms.owner = process_.name();
+  options.terms.lease_ms = 3000;
+  options.terms.heartbeat_ms = 500;
+  options.topics = std::move(topics);
+  options.append_timeout = seconds(3);
+  options.sweep_every = seconds(4);
+  workers_.push_back(
+      std::make_unique<CommandWorker>(*context_, *append_, claims_, bus_, options, nullptr));
+  services.Spawn(std::string(handler), [worker = workers_.back().get()] { worker->Run(); });
+}
+
+void PipelineNode::StartFollowers(TaskGroup& services) {
+  if ((roles_ & kPublisher) != 0) {
+    PublisherOptions options;
+    options.owner = process_.name();
+    options.topics = AllTopics(world_.options.partitions);
+    options.lease = seconds(3);
+    options.save_interval = milliseconds(300);
+    options.check_interval = seconds(3);
+    publisher_ = std::make_unique<Publisher>(*context_, bus_, claims_, options, nullptr);
+    services.Spawn("publisher", [this] { publisher_->Run(); });
+  }
+  if ((roles_ & kGraphRole) != 0) {
+    GraphWriterOptions options;
+    options.owner = process_.name();
+    options.lease = seconds(3);
+    graph_writer_ =
+        std::make_unique<GraphWriter>(*context_, graph_, claims_, bus_, options, nullptr);
+    services.Spawn("graph", [this] { graph_writer_->Run(); });
+  }
+  if ((roles_ & kProjectionRole) != 0) {
+    ProjectionOptions options;
+    options.owner = process_.name();
+    progress_ = std::make_unique<ProjectionProgress>();
+    projection_ = std::make_unique<Projection>(*context_, bus_, claims_, search_, *progress_,
+                                               options, nullptr);
+    services.Spawn("projection", [this] { projection_->Run(); });
+  }
+}
+
+WriteAnswer PipelineNode::Call(Runtime& client, WriteRequest request, Duration timeout) {
+  WriteAnswer none;
+  none.code = WriteCode::kUnknown;
+  none.items.resize(request.commands.size());
+  auto promise = std::make_shared<Promise<WriteAnswer>>(client);
+  request.deadline = process_.Now() + timeout;
+  service_->Write(std::move(request), [this, promise](WriteAnswer answer) {
+    const std::uint32_t one_in = world_.lost_answer_one_in_;
+    const bool lost = one_in != 0 && world_.Below(one_in) == 0;
+    if (!process_.crashed() && !lost) promise->Set(std::move(answer));
+  });
+  return promise->Wait(client.Now() + timeout + milliseconds(100)).value_or(std::move(none));
+}
+
+}  // namespace saffron
