@@ -50,6 +50,9 @@ Status Publisher::CheckBus() {
   }
   TakeOverEnds(bus);
   if (!prepared_) SAFFRON_TRY(DistrustRows());
+  // The last row, once more: a registry that fell back has lost it, a predecessor that had not yet
+  // noticed that it is one may have made it say nothing, and without news no other row follows.
+  if (!state_.republish && LastSlot() != SlotNumber()) row_dirty_ = true;
   prepared_ = true;
   checked_at_ = runtime_.Now();
   return Ok();
