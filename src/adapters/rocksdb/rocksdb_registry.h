@@ -41,7 +41,7 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   struct Options {
     std::string directory;
     std::size_t write_buffer_bytes = std::size_t{32} << 20;  // of all tables together
-    std::size_t block_cache_bytes = std::size_t{64} << 20;
+    std::size_t block_cache_bytes = std::size_t{32} << 20;
     std::function<std::int64_t()> now_ms;  // empty: the machine's clock, never going back
     std::string boot_id;                   // empty: the kernel's
     rocksdb::Env* env = nullptr;           // null: the machine's files
