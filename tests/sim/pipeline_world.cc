@@ -116,8 +116,18 @@ std::string PipelineWorld::Unsettled() {
   Result<ProjectionWatermark> watermark = DecodeWatermark(*search.Watermark());
   if (!watermark.ok()) return "the watermark is unreadable";
   if (watermark->slot != last) {
-    return "the projection is at " + std::to_string(watermark->slot.value) + " of " +
-           std::to_string(last.value) + ": " + *search.Watermark();
+    std::string text = "the projection is at " + std::to_string(watermark->slot.value) + " of " +
+                       std::to_string(last.value) + ": " + *search.Watermark() + ", rows";
+    for (const auto& [key, row] : rows->published) {
+      if (row.slot <= watermark->slot) continue;
+      text += " " + std::to_string(row.slot.value) + "(";
+      for (const auto& [partition, end] : row.ends) {
+        text += partition.first + "/" + std::to_string(partition.second) + "=" +
+                std::to_string(end) + " ";
+      }
+      text += ")";
+    }
+    return text;
   }
   return "";
 }

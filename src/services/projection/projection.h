@@ -49,6 +49,7 @@ struct ProjectionOptions {
   int max_retries = 5;                         // PROJECTION_WORKER_MAX_RETRIES
   DoneRows done_rows = DoneRows::kWrite;       // processed_events, for operators
   Duration tend_interval = milliseconds(500);  // topics, rows, watermark
+  Duration mute_row_patience = seconds(10);    // then the log is asked
   Duration dead_letter_timeout = seconds(10);
 };
 
@@ -127,6 +128,7 @@ class Projection {
   Status CheckBus();
   Status SeeOthers(const std::map<TopicPartition, PartitionProgress>& ends);
   Status Advance();
+  Status WaitAtMuteRow(SlotNumber slot);
   Status SaveWatermark();
   Status BeginCatchUp();
   Result<Progress> FollowLog();
@@ -151,12 +153,15 @@ class Projection {
   std::optional<BusBatch> batch_;                      // polled, not yet taken over
   std::map<TopicPartition, PartitionProgress> owned_;  // the assignment
   bool paused_ = false;
+  bool commit_again_ = false;
   std::optional<Work> work_;
   bool catch_up_needed_ = false;
   std::optional<CatchUp> catch_up_;
   ProjectionWatermark watermark_;
   std::string saved_watermark_;
   Instant tended_at_, polled_at_;
+  SlotNumber mute_slot_;  // the row at which the watermark waits, and since when
+  Instant mute_since_;
   std::uint64_t generation_ = 0;  // of the group
 };
 

@@ -151,7 +151,8 @@ Status Projection::KeepMembership() {
   return Ok();
 }
 
-// An offset that is not committed is only committed later.
+// An offset that is not committed is committed later: without news of its partition by TendIfDue,
+// or the other members would never see how far it is.
 void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
   std::map<TopicPartition, CommittedOffset> offsets;
   for (const TopicPartition& key : partitions) {
@@ -159,7 +160,9 @@ void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
     if (owned != owned_.end()) offsets[key] = {owned->second.next, MetadataOf(owned->second)};
   }
   if (offsets.empty()) return;
-  if (Status committed = consumer_->Commit(offsets); !committed.ok()) {
+  Status committed = consumer_->Commit(offsets);
+  commit_again_ = !committed.ok() && !committed.Is(Code::kConflict);
+  if (!committed.ok()) {
     context_.log.Info("projection.not_committed", {{"error", committed.error().ToString()}});
   }
 }

@@ -27,6 +27,7 @@ void Projection::ShowProgress() {
 Status Projection::TendIfDue() {
   const Instant now = runtime_.Now();
   if (now < tended_at_ + options_.tend_interval) return Ok();
+  if (!catch_up_ && commit_again_) CommitOffsets(Owned());
   if (!catch_up_) SAFFRON_TRY(CheckBus());
   if (!catch_up_ && !catch_up_needed_) SAFFRON_TRY(Advance());
   SAFFRON_TRY(SaveWatermark());
@@ -72,7 +73,7 @@ Status Projection::Advance() {
                    claims_.PublishedAt(context_.shard, watermark_.slot.Next()));
     if (!row) return Ok();
     std::optional<std::uint64_t> republish = RepublishOf(*row);
-    if (!republish) return Ok();  // the publisher is about to send these slots (again)
+    if (!republish) return WaitAtMuteRow(row->slot);
     if (*republish != watermark_.republish_id) {
       NeedCatchUp("a republish");
       return Ok();
@@ -80,6 +81,19 @@ Status Projection::Advance() {
     if (!HasPassed(watermark_, *row)) return Ok();
     watermark_.slot = row->slot;
     ShowProgress();
+  }
+  return Ok();
+}
+
+// The publisher is about to send these slots (again). Unless a predecessor of it has made the row
+// say nothing after they were sent: then no news will come, and the log knows.
+Status Projection::WaitAtMuteRow(SlotNumber slot) {
+  const Instant now = runtime_.Now();
+  if (mute_slot_ != slot) {
+    mute_slot_ = slot;
+    mute_since_ = now;
+  } else if (mute_since_ + options_.mute_row_patience <= now) {
+    NeedCatchUp("a row that says nothing");
   }
   return Ok();
 }

@@ -214,5 +214,22 @@ TEST(PublisherRepublishTest, EmptiedDeadLettersAreNoLoss) {
   EXPECT_EQ(world.Checkpoint().republish_id, mark);
 }
 
+// Pipeline simulation, seed 313: a predecessor that had not yet noticed that it is one made the
+// last row say nothing; no news followed, so no other row either.
+TEST(PublisherRepublishTest, TheLastRowIsWrittenAgainWithoutNews) {
+  PublisherWorld world(1);
+  world.Append(10);
+  PublisherProcess publisher(world, "p");
+  RunUntilPublished(world, publisher);
+  world.simulation.RunFor(seconds(1));
+  PublishedRow nothing;
+  nothing.slot = world.builder.last();
+  ASSERT_TRUE(world.registry.PutPublished(nothing, SlotNumber()).ok());
+  world.simulation.RunFor(seconds(70));
+  auto row = world.registry.PublishedAt(0, world.builder.last());
+  ASSERT_TRUE(row.ok() && *row);
+  EXPECT_FALSE((*row)->ends.empty());
+}
+
 }  // namespace
 }  // namespace saffron
