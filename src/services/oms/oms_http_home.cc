@@ -39,7 +39,8 @@ OmsHttpHome::OmsHttpHome(OmsOptions options, AdminOperations* admin)
                  search,
                  metrics,
                  admin,
-                 {{"store", [this] { return component; }}}};
+                 {{"store", [this] { return healthy ? Ok() : Unavailable("secret: no route"); }}},
+                 [this](SlotNumber slot) -> Result<bool> { return projected_ >= slot.value; }};
   auto opened = OmsServer::Open(std::move(parts), std::move(options));
   SAFFRON_ASSERT(opened.ok());
   server = std::move(*opened);
@@ -130,7 +131,7 @@ void OmsHttpHome::Fold(const Slot& slot) {
   }
   SAFFRON_ASSERT(graph.Commit(commit).ok());
   if (!documents.empty()) SAFFRON_ASSERT(search.Write(documents).ok());
-  SAFFRON_ASSERT(search.SetWatermark(std::to_string(slot.number().value)).ok());
+  projected_ = slot.number().value;
 }
 
 void OmsHttpHome::Follow() {

@@ -4,6 +4,7 @@
 
 #include <simdjson.h>
 
+#include <atomic>
 #include <memory>
 #include <set>
 #include <string>
@@ -56,7 +57,7 @@ class OmsHttpHome {
   MemoryGraph graph;
   MemorySearch search;
   Metrics metrics;
-  Status component;  // what the only health check says
+  std::atomic<bool> healthy{true};  // what the only health check says
   std::unique_ptr<OmsServer> server;
 
  private:
@@ -65,7 +66,8 @@ class OmsHttpHome {
   void HoldAgainstSchema(const Reply& reply, std::string_view method, std::string_view target);
 
   std::unique_ptr<HttpClient> client_;
-  std::set<std::string> served_;  // operations that answered 2xx
+  std::set<std::string> served_;             // operations that answered 2xx
+  std::atomic<std::uint64_t> projected_{0};  // slots
   TaskGroup followers_;
 };
 

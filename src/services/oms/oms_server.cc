@@ -37,7 +37,7 @@ struct OmsServer::Impl {
         admin_steps(runtime, admin_tasks),
         commands(parts.context, parts.log, catalog, write_tasks),
         statuses(parts.context, parts.claims, parts.graph),
-        progress(parts.context, parts.claims, parts.graph, parts.search, parts.decode_mark),
+        progress(parts.context, parts.graph, parts.search, parts.search_passed),
         reads(parts.context, parts.claims, parts.graph, parts.search, progress, read_steps,
               options.request_timeout),
         streams(parts.context, options.streams),
@@ -49,6 +49,7 @@ struct OmsServer::Impl {
         operations(parts.metrics, health, parts.admin, admin_steps, options.version, [this] {
           metrics.Waiting(parts.log.queued_events(), write_tasks.size() + read_tasks.size());
         }) {
+    SAFFRON_ASSERT(parts.search_passed != nullptr);
     HandlerMap by_name;
     write_routes.Register(by_name);
     ontology_reads.Register(by_name);

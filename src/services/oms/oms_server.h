@@ -41,7 +41,7 @@ struct OmsParts {
   Metrics& metrics;
   AdminOperations* admin = nullptr;  // may be null
   std::vector<HealthCheck> health;
-  DecodeMark decode_mark = DecodeSlotMark;  // of the projection's watermark
+  SearchPassed search_passed;  // required
 };
 
 class OmsServer {

@@ -1,7 +1,5 @@
 #include "services/oms/progress.h"
 
-#include "services/oms/body_reader.h"
-
 namespace saffron {
 namespace {
 
@@ -15,15 +13,6 @@ bool OfDatabase(const AggregateKey& aggregate, std::string_view db) {
 }
 
 }  // namespace
-
-Result<ProjectionMark> DecodeSlotMark(std::string_view watermark) {
-  ProjectionMark mark;
-  if (watermark.empty()) return mark;
-  std::optional<std::uint64_t> slot = ParseUnsigned(watermark, ~0ULL);
-  if (!slot) return Corrupt("the search index's watermark is not a slot");
-  mark.slot = SlotNumber(*slot);
-  return mark;
-}
 
 Result<bool> SinkProgress::Has(ReadStore store, const AggregateKey& aggregate,
                                SequenceNumber number) {
@@ -48,26 +37,9 @@ Result<bool> SinkProgress::Has(ReadStore store, const AggregateKey& aggregate,
 
 Result<bool> SinkProgress::Passed(ReadStore store, SlotNumber slot) {
   if (store == ReadStore::kRegistry || slot == SlotNumber()) return true;
-  if (store == ReadStore::kSearch) return SearchPassed(slot);
+  if (store == ReadStore::kSearch) return search_passed_(slot);
   SAFFRON_ASSIGN(GraphState state, graph_.State());
   return state.position.slot >= slot;
-}
-
-Result<bool> SinkProgress::SearchPassed(SlotNumber slot) {
-  SAFFRON_ASSIGN(std::string watermark, search_.Watermark());
-  SAFFRON_ASSIGN(ProjectionMark mark, decode_(watermark));
-  if (mark.slot >= slot) return true;
-  if (mark.processed.empty()) return false;
-  SAFFRON_ASSIGN(std::optional<PublishedRow> row, claims_.PublishedAt(context_.shard, slot));
-  if (!row) return false;
-  for (const auto& [partition, end] : row->ends) {
-    const bool outcomes =
-        partition.first == kInstanceEventsTopic || partition.first == kOntologyEventsTopic;
-    if (!outcomes || end == 0) continue;
-    auto processed = mark.processed.find(partition);
-    if (processed == mark.processed.end() || processed->second < end) return false;
-  }
-  return true;
 }
 
 Result<bool> ReadGate::Pass() {

@@ -1,12 +1,9 @@
 // Progress: how far the sinks are, for reads that must see a write.
 #pragma once
 
-#include <cstdint>
 #include <functional>
-#include <map>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "eventlog/log_context.h"
@@ -29,38 +26,29 @@ class Progress {
   virtual Result<bool> Passed(ReadStore store, SlotNumber slot) = 0;
 };
 
-// What the projection has written down beside the index.
-struct ProjectionMark {
-  SlotNumber slot;  // everything of the log up to here
-  // And of each partition everything below this offset.
-  std::map<std::pair<std::string, std::uint32_t>, std::uint64_t> processed;
-};
-using DecodeMark = std::function<Result<ProjectionMark>(std::string_view watermark)>;
-// A decimal slot number; empty: nothing.
-Result<ProjectionMark> DecodeSlotMark(std::string_view watermark);
+// The projection has everything up to and with the slot in the index. The projection's own
+// knowledge (its watermark, the publisher's rows, republishes): the process that is composed brings
+// it.
+using SearchPassed = std::function<Result<bool>(SlotNumber slot)>;
 
 // Progress over the ports. The registry has no lag of its own: what it says is settled.
 class SinkProgress final : public Progress {
  public:
-  SinkProgress(LogContext& context, ClaimRegistry& claims, GraphStore& graph, SearchIndex& search,
-               DecodeMark decode)
+  SinkProgress(LogContext& context, GraphStore& graph, SearchIndex& search,
+               SearchPassed search_passed)
       : context_(context),
-        claims_(claims),
         graph_(graph),
         search_(search),
-        decode_(std::move(decode)) {}
+        search_passed_(std::move(search_passed)) {}
 
   Result<bool> Has(ReadStore store, const AggregateKey& aggregate, SequenceNumber number) override;
   Result<bool> Passed(ReadStore store, SlotNumber slot) override;
 
  private:
-  Result<bool> SearchPassed(SlotNumber slot);
-
   LogContext& context_;
-  ClaimRegistry& claims_;
   GraphStore& graph_;
   SearchIndex& search_;
-  const DecodeMark decode_;
+  const SearchPassed search_passed_;
 };
 
 // The conditions of one read. Lives as long as the read waits; one thread at a time.
