@@ -247,7 +247,7 @@ int RunDlq(const RemoteOptions& remote, const DlqOptions& options, Console conso
 
 int RunVerify(const RemoteOptions& remote, Console console) {
   RemoteCall call(remote, console);
-  int code = call.Run("/api/v1/admin/verify", "");
+  int code = call.Run("/api/v1/admin/verify", "{}");
   if (code != kExitOk) return code;
   call.Print();
   JsonView answer = JsonView::Of(call.response().body);
