@@ -126,7 +126,10 @@ def http_rows(bench):
         get = bench.load("get", clients=64, seconds=seconds, warmup=0.5, keys=keys)
         cpu = CpuSplit(bench.server)
         create = bench.load("create", clients=64, seconds=seconds, warmup=0.5)
-        rounds.append({"live": live, "get": get, "create": create, "create_cpu": cpu.take()})
+        split = cpu.take()
+        each_us = cpu.seconds_used * 1e6 / max(1, create["accepted_in_all"])
+        rounds.append({"live": live, "get": get, "create": create, "create_cpu": split,
+                       "cpu_us_each": each_us})
         say(f"live {live['ok_per_s']:.0f}/s, get {get['ok_per_s']:.0f}/s, "
             f"create {create['ok_per_s']:.0f}/s")
         bench.must_drain("creates")
@@ -139,7 +142,9 @@ def http_rows(bench):
                                  for each in rounds)
     create_p99 = statistics.median(each["create"]["latency_us"]["p99"] for each in rounds) / 1e3
     details = {"live_per_s": rate("live"), "create_per_s": rate("create"),
-               "create_p99_ms": round(create_p99, 2), "cpu": rounds[-1]["create_cpu"],
+               "create_p99_ms": round(create_p99, 2),
+               "cpu_us_each": statistics.median(each["cpu_us_each"] for each in rounds),
+               "cpu": rounds[-1]["create_cpu"],
                "rounds": rounds}
     bench.rows += [
         Row("durable creates, 64 clients, of /health/live", 0.35, ratio("create"), "x",
@@ -181,10 +186,13 @@ def pipeline(bench):
     loaded = bench.load("bulk", clients=16, requests=commands // 100)
     bench.must_drain("pipeline")
     seconds = time.monotonic() - begin
+    split = cpu.take()
     say(f"{commands} commands COMPLETED in {seconds:.1f} s")
     bench.rows.append(Row("accepted -> COMPLETED, whole pipeline", 4000, commands / seconds, "/s",
-                          details={"commands": commands, "seconds": round(seconds, 2),
-                                   "accepted_per_s": loaded["items_per_s"], "cpu": cpu.take()}))
+                          details={"commands": commands,
+                                   "accepted_per_s": loaded["items_per_s"],
+                                   "cpu_us_each": cpu.seconds_used * 1e6 / commands,
+                                   "cpu": split}))
 
 
 def paced(bench):

@@ -119,11 +119,13 @@ class CpuSplit:
 
     def __init__(self, server):
         self.server, self.before, self.begin = server, server.cpu_by_thread(), time.monotonic()
+        self.seconds_used = 0.0  # of all threads, known after take()
 
     def take(self):
         seconds = time.monotonic() - self.begin
         used = {name: (after - self.before.get(name, 0.0)) / seconds
                 for name, after in self.server.cpu_by_thread().items()}
+        self.seconds_used = sum(used.values()) * seconds
         busy = sorted(((share, name) for name, share in used.items() if share >= 0.02),
                       reverse=True)
         return {name: round(share, 2) for share, name in busy}
