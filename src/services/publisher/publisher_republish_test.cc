@@ -175,6 +175,31 @@ TEST(PublisherRepublishTest, ATopicMadeAgainIsKnownByItsIdWhateverItHolds) {
   EXPECT_EQ(on_bus, world.PositionsInLog());
 }
 
+// The predecessor had sent more than its last checkpoint says, and the bus has lost just that: only
+// its row knows. The ends of the checkpoint are all there.
+TEST(PublisherRepublishTest, ARowAboveTheCheckpointShowsALossAndIsNoLongerBelieved) {
+  for (bool lost : {true, false}) {
+    PublisherWorld world(2);
+    world.Append(10);
+    {
+      PublisherProcess publisher(world, "first");
+      RunUntilPublished(world, publisher);
+      publisher.Stop();
+    }
+    const PublisherCheckpoint before = world.Checkpoint();
+    PublishedRow row{0, world.builder.last().Next(), {{kRepublishMark, before.republish_id}}};
+    for (const auto& [key, end] : before.ends) row.ends[{key.topic, key.partition}] = end.end;
+    if (lost) row.ends.at({kEvents, 0}) += 1;
+    ASSERT_TRUE(world.registry.PutPublished(row, SlotNumber()).ok());
+    PublisherProcess publisher(world, "second");
+    world.simulation.RunFor(seconds(3));
+    EXPECT_EQ(world.Checkpoint().republish_id != before.republish_id, lost);
+    auto now = world.registry.PublishedAt(0, row.slot);
+    ASSERT_TRUE(now.ok() && *now);
+    EXPECT_TRUE((*now)->ends.empty());
+  }
+}
+
 TEST(PublisherRepublishTest, NoRowOfBeforeTheLossSaysThatASlotIsOnTheBus) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     PublisherWorld world(seed);

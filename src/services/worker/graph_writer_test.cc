@@ -28,6 +28,10 @@ class HookedGraph final : public GraphStore {
     ++commits;
     largest = std::max(largest, commit.nodes.size());
     if (before) before();
+    if (drop > 0) {
+      --drop;
+      return UnknownOutcome("gone before it was applied");
+    }
     for (const GraphNode& node : commit.nodes) {
       if (!refuse.empty() && node.document.find(refuse) != std::string::npos) {
         return Invalid("the engine dislikes " + refuse);
@@ -50,6 +54,7 @@ class HookedGraph final : public GraphStore {
 
   std::function<void()> before, after;
   std::string refuse;
+  int drop = 0;  // so many commits are not applied, and nobody is told
   int commits = 0;
   std::size_t largest = 0;
 
@@ -223,6 +228,31 @@ TEST(GraphWriterTest, AnOutageIsShownAndSurvived) {
   RunUntilFolded(world, process);
   EXPECT_TRUE(process.writer->healthy());
   world.ExpectGraphIsFoldOfLog();
+}
+
+TEST(GraphWriterTest, AnUnknownOutcomeIsLookedUpNotTakenForACommit) {
+  GraphWorld world(5);
+  HookedGraph hooked(world.graph);
+  GraphProcess process(world, "w", &hooked);
+  world.Append(5);
+  RunUntilFolded(world, process);
+  hooked.drop = 2;
+  world.Append(5);
+  RunUntilFolded(world, process);
+  EXPECT_EQ(hooked.drop, 0);
+  world.ExpectGraphIsFoldOfLog();
+}
+
+TEST(GraphWriterTest, TheLeaseIsRenewedWhileIdle) {
+  GraphWorld world(6);
+  world.Append(5);
+  GraphProcess first(world, "first");
+  RunUntilFolded(world, first);
+  GraphProcess second(world, "second");
+  world.simulation.RunFor(seconds(60));  // ten times the lease
+  EXPECT_TRUE(first.writer->writing());
+  EXPECT_FALSE(second.writer->writing());
+  EXPECT_EQ(world.graph.State()->epoch, 1u);
 }
 
 TEST(GraphWriterTest, WhatWaitsIsFoldedInFewCommits) {
