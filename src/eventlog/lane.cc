@@ -82,12 +82,13 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Reserve(std::vector<Qu
                           Milliseconds(request->deadline - started)});
   }
   Admission admission;
+  bool lost_tail = false;
   Status status = context_.registry.Transact(read, [&](const RegistryRows& rows) {
     Draft draft(rows);
     admission = Admission();
     // Slot numbers only rise. One that does not comes from a registry that has lost its tail.
-    admission.fenced =
-        Fenced(rows) && rows.control.next_slot.value > context_.highest_handed.load();
+    lost_tail = Fenced(rows) && rows.control.next_slot.value <= context_.highest_handed.load();
+    admission.fenced = Fenced(rows) && !lost_tail;
     if (!admission.fenced) return RegistryWrite();
     for (const Unsettled& batch : unsettled_) Settle(draft, *batch.slot);
     admission = Admit(draft, terms, candidates);
@@ -101,6 +102,7 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Reserve(std::vector<Qu
     return std::nullopt;
   }
   if (!admission.fenced) {
+    if (lost_tail) context_.registry_contradicted.store(true);
     RequestFence("registry_not_fenced", SlotNumber());
     RequeueAll(std::move(requests), "the registry is being recovered");
     return std::nullopt;
@@ -249,7 +251,10 @@ void AppendLog::Lane::Abandon(Reserved& reserved, CommitResult why) {
   if (metrics_ != nullptr) metrics_->Aborted();
   if (Mutated(Mutation::kAckBeforePut)) return queue_.Release(KeysOf(reserved.admitted));
   if (why == CommitResult::kAborted) UndoNow(reserved.header.batch);
-  if (why == CommitResult::kForeign) RequestFence("foreign_batch", reserved.header.slot);
+  if (why == CommitResult::kForeign) {
+    context_.registry_contradicted.store(true);
+    RequestFence("foreign_batch", reserved.header.slot);
+  }
   queue_.Release(KeysOf(reserved.admitted));
   for (QueuedPtr& request : reserved.admitted) {
     AppendAnswer answer;

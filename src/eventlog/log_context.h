@@ -77,6 +77,9 @@ struct LogContext {
   SlotSignal settled{runtime};    // a slot was settled in the registry
   // Somebody met a registry that is not of this log's state; the resolver fences.
   std::atomic<bool> fence_requested{false};
+  // It contradicted the log: another batch lay in a reserved slot, or a slot was handed out twice.
+  // Then it is fenced even if it looks healthy by now.
+  std::atomic<bool> registry_contradicted{false};
   // The highest slot that this process was ever handed by RESERVE.
   std::atomic<std::uint64_t> highest_handed{0};
 };

@@ -50,6 +50,7 @@ class Fence {
   const RecoveryProgress& progress_;
   std::string live_;
   SlotNumber position_;
+  SlotNumber floor_;  // the registry's next slot when it was invalidated: the end is not below it
   std::vector<Reservation> reservations_;
   std::vector<SlotPtr> run_;
   std::size_t run_events_ = 0;
@@ -60,8 +61,14 @@ Status Fence::Run(Recovery mode) {
   SAFFRON_ASSIGN(std::unique_ptr<FenceLock> lock, context_.registry.LockFence());
   SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
   live_ = rows.live_incarnation;
-  if (mode == Recovery::kInvalidateFirst) SAFFRON_TRY(Invalidate());
+  if (mode != Recovery::kAsItIs) SAFFRON_TRY(Invalidate());
   SAFFRON_ASSIGN(rows, context_.registry.Read({}));
+  floor_ = rows.control.next_slot;
+  if (mode == Recovery::kFromEmpty) {
+    // Only now: nothing is reserved any more, and what was is below the floor.
+    SAFFRON_TRY(context_.registry.Clear());
+    SAFFRON_ASSIGN(rows, context_.registry.Read({}));
+  }
   SAFFRON_ASSIGN(reservations_, context_.registry.Reservations());
   position_ = rows.control.next_slot;
   for (const Reservation& reservation : reservations_) {
@@ -74,7 +81,9 @@ Status Fence::Run(Recovery mode) {
     SAFFRON_ASSIGN(SlotNumber end, UpperBound());
     while (position_ <= end) SAFFRON_TRY(Next());
   } else {
-    while (own_tombstones_ < context_.format.max_outstanding) SAFFRON_TRY(Next());
+    while (own_tombstones_ < context_.format.max_outstanding || position_ < floor_) {
+      SAFFRON_TRY(Next());
+    }
   }
   SAFFRON_TRY(ApplyRun());
   return Finish();
@@ -90,8 +99,7 @@ Status Fence::Invalidate() {
 
 Result<SlotNumber> Fence::UpperBound() {
   SAFFRON_ASSIGN(SlotNumber end, HighestPresent(context_, position_));
-  SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
-  end = std::max(end, SlotNumber(rows.control.next_slot.value - 1));
+  end = std::max(end, SlotNumber(floor_.value - 1));
   return std::max(end, SlotNumber(context_.highest_handed.load()));
 }
 
@@ -221,8 +229,7 @@ Status OpenRegistry(LogContext& context) {
 }
 
 Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress) {
-  SAFFRON_TRY(context.registry.Clear());
-  return Recover(context, Recovery::kInvalidateFirst, progress);
+  return Recover(context, Recovery::kFromEmpty, progress);
 }
 
 }  // namespace saffron

@@ -25,6 +25,7 @@ Status OpenRegistry(LogContext& context);
 enum class Recovery {
   kInvalidateFirst,  // every RESERVE is refused from now on, whatever the incarnation says
   kAsItIs,           // the stored incarnation differs already
+  kFromEmpty,        // the same as the first, and all rows are forgotten: the whole log is folded
 };
 using RecoveryProgress = std::function<void(SlotNumber at)>;
 // The fence. One process at a time; kUnavailable while another runs it. Safe to repeat.

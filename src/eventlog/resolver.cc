@@ -48,11 +48,7 @@ void Resolver::Run() {
 }
 
 Result<std::size_t> Resolver::Step() {
-  if (context_.fence_requested.load()) {
-    SAFFRON_TRY(Recover(context_, Recovery::kInvalidateFirst));
-    context_.fence_requested.store(false);
-    settled_();
-  }
+  if (context_.fence_requested.load()) SAFFRON_TRY(FenceIfNeeded());
   SAFFRON_ASSIGN(std::vector<Reservation> reservations, context_.registry.Reservations());
   if (reservations.empty()) return std::size_t{0};
   SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
@@ -66,6 +62,20 @@ Result<std::size_t> Resolver::Step() {
   }
   if (settled > 0) settled_();
   return settled;
+}
+
+// Every process notices that the registry's engine was restarted, and one fence is enough: each
+// more would cut off what was reserved since the first.
+Status Resolver::FenceIfNeeded() {
+  SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
+  const bool serves = Fenced(rows) && rows.control.next_slot.value > context_.highest_handed.load();
+  if (!serves || context_.registry_contradicted.load()) {
+    SAFFRON_TRY(Recover(context_, Recovery::kInvalidateFirst));
+    context_.registry_contradicted.store(false);
+  }
+  context_.fence_requested.store(false);
+  settled_();
+  return Ok();
 }
 
 Result<bool> Resolver::Take(const BatchId& batch) {
@@ -96,6 +106,7 @@ Result<bool> Resolver::Settle(const Reservation& reservation) {
   const bool committed = !slot->header.tombstone && slot->header.batch == reservation.batch;
   if (!slot->header.tombstone && !committed) {
     context_.log.Warning("fence_requested", {{"why", "foreign_batch"}, {"slot", reservation.slot}});
+    context_.registry_contradicted.store(true);
     context_.fence_requested.store(true);
     return false;
   }

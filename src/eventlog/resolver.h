@@ -22,6 +22,7 @@ class Resolver {
   Result<std::size_t> Step();
 
  private:
+  Status FenceIfNeeded();
   // Marks the reservation as ours for a while. False: settled, or another resolver's.
   Result<bool> Take(const BatchId& batch);
   Result<bool> Settle(const Reservation& reservation);

@@ -33,17 +33,17 @@ TEST_P(AppendMutants, AreCaught) {
 
 INSTANTIATE_TEST_SUITE_P(
     Protocol, AppendMutants,
-    testing::Values(Broken{Mutation::kNoDedupe, "NoDedupe", 50},
-                    Broken{Mutation::kAckBeforePut, "AckBeforePut", 50},
-                    Broken{Mutation::kAnswerPendingDuplicate, "AnswerPendingDuplicate", 200},
-                    Broken{Mutation::kTakeAny412AsCommitted, "TakeAny412AsCommitted", 200},
-                    Broken{Mutation::kSecondOutcome, "SecondOutcome", 50},
-                    Broken{Mutation::kIgnoreBasis, "IgnoreBasis", 200},
-                    Broken{Mutation::kIgnoreExpectedSeq, "IgnoreExpectedSeq", 50},
-                    Broken{Mutation::kIgnorePending, "IgnorePending", 50},
-                    Broken{Mutation::kUndoWithoutTombstone, "UndoWithoutTombstone", 200},
-                    Broken{Mutation::kFinalizeBeforePut, "FinalizeBeforePut", 50},
-                    Broken{Mutation::kIgnoreIncarnation, "IgnoreIncarnation", 200}),
+    testing::Values(Broken{Mutation::kNoDedupe, "NoDedupe", 500},
+                    Broken{Mutation::kAckBeforePut, "AckBeforePut", 500},
+                    Broken{Mutation::kAnswerPendingDuplicate, "AnswerPendingDuplicate", 3000},
+                    Broken{Mutation::kTakeAny412AsCommitted, "TakeAny412AsCommitted", 1000},
+                    Broken{Mutation::kSecondOutcome, "SecondOutcome", 500},
+                    Broken{Mutation::kIgnoreBasis, "IgnoreBasis", 1000},
+                    Broken{Mutation::kIgnoreExpectedSeq, "IgnoreExpectedSeq", 500},
+                    Broken{Mutation::kIgnorePending, "IgnorePending", 500},
+                    Broken{Mutation::kUndoWithoutTombstone, "UndoWithoutTombstone", 1000},
+                    Broken{Mutation::kFinalizeBeforePut, "FinalizeBeforePut", 500},
+                    Broken{Mutation::kIgnoreIncarnation, "IgnoreIncarnation", 1000}),
     [](const testing::TestParamInfo<Broken>& info) { return info.param.name; });
 
 }  // namespace

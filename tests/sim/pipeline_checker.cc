@@ -213,7 +213,7 @@ Violations CheckSearch(const std::vector<JudgedEvent>& events, MemorySearch& sea
 }
 
 Violations CheckTopic(const std::vector<JudgedEvent>& events, const std::string& topic,
-                      const std::vector<BusRecord>& records, bool in_order) {
+                      const std::vector<BusRecord>& records, TopicHistory history) {
   Violations violations;
   std::map<std::string, std::size_t> places;  // by line
   for (std::size_t i = 0; i < events.size(); ++i) {
@@ -230,12 +230,12 @@ Violations CheckTopic(const std::vector<JudgedEvent>& events, const std::string&
     if (!seen.insert(place->second).second) continue;
     auto [last, first_of_key] = last_of_key.emplace(record.key, place->second);
     if (first_of_key) continue;
-    if (in_order && place->second < last->second) {
+    if (history == TopicHistory::kWhole && place->second < last->second) {
       violations.push_back("out of order on " + topic + ": " + record.key);
     }
     last->second = place->second;
   }
-  if (seen.size() != places.size()) {
+  if (history != TopicHistory::kCut && seen.size() != places.size()) {
     violations.push_back(std::to_string(places.size() - seen.size()) + " events are not on " +
                          topic);
   }

@@ -37,9 +37,18 @@ Violations CheckDecisions(const std::vector<JudgedEvent>& events,
 Violations CheckGraph(const std::vector<JudgedEvent>& events, MemoryGraph& graph);
 Violations CheckSearch(const std::vector<JudgedEvent>& events, MemorySearch& search);
 
-// `records`: what a topic holds. Every event of the topic, byte for byte, nothing else; with
-// `in_order` (nothing of it was ever lost), the first occurrences of each key in slot order.
+// What has happened to a topic, and so what may be asked of it.
+enum class TopicHistory {
+  kWhole,  // nothing was lost: the first occurrences of each key are in slot order
+  kMade,   // it was deleted and made again: by now it holds everything
+  // Its tail was cut. Together with a produce of unknown outcome that can go unnoticed: what filled
+  // the gap was never acknowledged. So it may lack events.
+  kCut,
+};
+
+// `records`: what a topic holds. Events of the topic, byte for byte, nothing else; all of them, and
+// in order, as far as its history lets one ask.
 Violations CheckTopic(const std::vector<JudgedEvent>& events, const std::string& topic,
-                      const std::vector<BusRecord>& records, bool in_order);
+                      const std::vector<BusRecord>& records, TopicHistory history);
 
 }  // namespace saffron

@@ -74,7 +74,7 @@ void PipelineHistory::DisturbStores() {
     case 0:
       if (!state.ok()) return;
       ++report_.bus_losses;
-      damaged_topics_.insert(topic);
+      topics_history_[topic] = TopicHistory::kMade;  // and forgets what was cut
       world_.bus.DeleteTopic(topic);
       return;
     case 1: {
@@ -82,7 +82,7 @@ void PipelineHistory::DisturbStores() {
       const std::uint32_t partition = world_.Below(world_.options.partitions);
       const auto end = static_cast<std::uint32_t>(state->end_offsets[partition]);
       ++report_.bus_losses;
-      damaged_topics_.insert(topic);
+      topics_history_[topic] = TopicHistory::kCut;
       world_.bus.Truncate(topic, partition, world_.Below(end + 1));
       return;
     }
@@ -112,7 +112,8 @@ bool PipelineHistory::RunChaos() {
   return true;
 }
 
-Violations JudgePipeline(PipelineWorld& world, const std::set<std::string>& damaged_topics) {
+Violations JudgePipeline(PipelineWorld& world,
+                         const std::map<std::string, TopicHistory>& topics_history) {
   Violations violations;
   const auto add = [&violations](const Violations& more) {
     violations.insert(violations.end(), more.begin(), more.end());
@@ -133,7 +134,9 @@ Violations JudgePipeline(PipelineWorld& world, const std::set<std::string>& dama
   add(CheckGraph(events, world.graph));
   add(CheckSearch(events, world.search));
   for (const auto& [topic, records] : topics) {
-    add(CheckTopic(events, topic, records, !damaged_topics.contains(topic)));
+    auto history = topics_history.find(topic);
+    add(CheckTopic(events, topic, records,
+                   history == topics_history.end() ? TopicHistory::kWhole : history->second));
   }
   return violations;
 }
@@ -158,7 +161,7 @@ PipelineReport PipelineHistory::Execute() {
       if (clients_done_) unsettled = world_.Unsettled();
     }
     if (unsettled.empty()) {
-      Violations found = JudgePipeline(world_, damaged_topics_);
+      Violations found = JudgePipeline(world_, topics_history_);
       report_.violations.insert(report_.violations.end(), found.begin(), found.end());
     } else {
       report_.violations.push_back("no progress after the faults ended: " + unsettled);

@@ -29,7 +29,8 @@ struct PipelineReport {
 };
 
 // Everything that is judged at the end of a history, named or random.
-Violations JudgePipeline(PipelineWorld& world, const std::set<std::string>& damaged_topics);
+Violations JudgePipeline(PipelineWorld& world,
+                         const std::map<std::string, TopicHistory>& topics_history);
 
 class PipelineHistory {
  public:
@@ -69,7 +70,7 @@ class PipelineHistory {
   std::map<std::string, Known> known_;  // what answers told the clients
   std::uint64_t next_value_ = 0;
   bool clients_done_ = false;
-  std::set<std::string> damaged_topics_;
+  std::map<std::string, TopicHistory> topics_history_;
   MemoryRegistry::Backup backup_;
   std::optional<StoredObject> old_checkpoint_;
 };

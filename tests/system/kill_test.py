@@ -72,7 +72,7 @@ class KillTest(unittest.TestCase):
             kills += 1
             server.start()
         found = server.verify()
-        self.assertTrue(found["ok"], found)
+        self.assertTrue(found["clean"], found)
         self.assertEqual(found["digest"], expected["digest"])
         self.assertEqual(found["classes"], expected["classes"])
         again = self.load(server)

@@ -1,4 +1,4 @@
-"""A real server on the embedded default: the life of a few documents, starts and stops, refusals."""
+"""A real server on the embedded default: a few documents, starts and stops, refusals."""
 import os
 import signal
 import sys
@@ -81,7 +81,7 @@ class ServeTest(unittest.TestCase):
         self.server.start()
         ready = time.monotonic() - begin
         self.assertEqual(self.expect(200, "GET", "/instance/shop/class/Order/count")["count"], 20)
-        self.assertTrue(self.server.verify()["ok"])
+        self.assertTrue(self.server.verify()["clean"])
         print(f"stop {seconds:.2f} s, restart to ready {ready:.2f} s")
 
     def test_a_second_signal_ends_at_once_and_loses_nothing(self):

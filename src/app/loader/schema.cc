@@ -4,6 +4,8 @@
 #include <set>
 
 #include "app/json_view.h"
+#include "base/sha256.h"
+#include "domain/instance.h"
 #include "domain/names.h"
 #include "net/url.h"
 
@@ -72,16 +74,34 @@ class SchemaSetup {
     std::string body = "{\"name\":";
     json::AppendString(body, db_);
     body.push_back('}');
-    SAFFRON_TRY(Write("POST", "/database/create?wait=30", body, "database " + db_));
+    SAFFRON_TRY(Write("POST", "/database/create?wait=30", body, "database " + db_,
+                      "Database/" + PercentEncode(db_)));
     report_.database_created = true;
     return Ok();
   }
 
-  // Sends a write under a fresh key, and waits until it is decided. One that is there already is
-  // as good.
+  // 0: never written.
+  Result<std::uint64_t> LastNumberOf(const std::string& aggregate) {
+    const std::string path = "/aggregates/" + aggregate;
+    SAFFRON_ASSIGN(auto answer, client_.Get(Path(path)));
+    if (answer.response.status == 404) return std::uint64_t{0};
+    if (answer.response.status != 200) return Refused(path, answer.response);
+    return JsonView::Of(answer.response.body)["data"]["sequence_number"].Unsigned().value_or(0);
+  }
+
+  std::string ClassAggregate(const std::string& class_id) const {
+    return "OntologyClass/" + PercentEncode(db_ + ":main:" + class_id);
+  }
+
+  // Sends a write and waits until it is decided. One that is there already is as good. The key
+  // follows from the content and from what the aggregate was: equal loads make equal histories.
   Status Write(std::string_view method, const std::string& path, const std::string& body,
-               const std::string& what) {
-    std::string key = runtime_.NewUuid().ToString();
+               const std::string& what, const std::string& aggregate) {
+    SAFFRON_ASSIGN(std::uint64_t last, LastNumberOf(aggregate));
+    std::string key =
+        Uuid::FromName(Uuid::NamespaceUrl(), "saffron-load:" + aggregate + ":" +
+                                                 std::to_string(last) + ":" + Sha256Hex(body))
+            .ToString();
     SAFFRON_ASSIGN(auto answer, client_.Send(method, Path(path), body, key));
     if (answer.response.status == 409 && method == "POST") return Ok();
     if (answer.response.status / 100 != 2) return Refused(what, answer.response);
@@ -132,7 +152,8 @@ class SchemaSetup {
   }
 
   static bool Same(const ClassDefinition& a, const ClassDefinition& b) {
-    return EncodeClassDefinition(a) == EncodeClassDefinition(b);
+    // Labels keep the bytes they were written with, white space too.
+    return MinifyJson(EncodeClassDefinition(a)) == MinifyJson(EncodeClassDefinition(b));
   }
 
   // Without the relationships whose targets are not there.
@@ -178,7 +199,7 @@ class SchemaSetup {
     }
     ClassDefinition first = WithoutMissingTargets(wanted);
     SAFFRON_TRY(Write("POST", db_path_ + "/ontology?wait=30", EncodeClassDefinition(first),
-                      "class " + wanted.id));
+                      "class " + wanted.id, ClassAggregate(wanted.id)));
     present_[wanted.id].definition = std::move(first);
     ++report_.classes_created;
     return Ok();
@@ -193,7 +214,7 @@ class SchemaSetup {
     return Write("PUT",
                  db_path_ + "/ontology/" + PercentEncode(wanted.id) +
                      "?wait=30&expected_seq=" + std::to_string(found->second.number),
-                 EncodeClassDefinition(wanted), "class " + wanted.id);
+                 EncodeClassDefinition(wanted), "class " + wanted.id, ClassAggregate(wanted.id));
   }
 
   Runtime& runtime_;

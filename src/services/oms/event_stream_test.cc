@@ -5,7 +5,7 @@
 #include <algorithm>
 #include <atomic>
 
-#include "services/oms/oms_http_home.h"
+#include "services/oms/oms_http_test_home.h"
 
 namespace saffron {
 namespace {

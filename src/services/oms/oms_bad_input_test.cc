@@ -1,7 +1,7 @@
 // Everything a client can get wrong, and what it is told.
 #include <gtest/gtest.h>
 
-#include "services/oms/oms_http_home.h"
+#include "services/oms/oms_http_test_home.h"
 
 namespace saffron {
 namespace {

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "services/oms/oms_http_home.h"
+#include "services/oms/oms_http_test_home.h"
 #include "services/oms/route_table.h"
 
 namespace saffron {

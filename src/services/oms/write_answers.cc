@@ -209,6 +209,7 @@ void AppendItem(std::string& out, const WriteAnswer& answer, std::size_t index,
   }
   object.Number("sequence_number", item.number.value);
   object.Text("position", item.position.ToString());
+  if (item.duplicate) object.Flag("duplicate", true);
   if (const CommandStatus* final_status = FinalOf(finals, item.command_id)) {
     object.Text("status", StatusName(final_status->kind));
     if (!final_status->error.empty()) object.Text("error", final_status->error);

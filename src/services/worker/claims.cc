@@ -1,5 +1,7 @@
 #include "services/worker/claims.h"
 
+#include <optional>
+
 namespace saffron {
 namespace {
 
@@ -14,6 +16,21 @@ class Claimer {
   Claimer(const ClaimRows& rows, const ClaimTerms& terms, ClaimWrite& write)
       : rows_(rows), terms_(terms), write_(write) {}
 
+  // The first suspect that may be taken now, if there is one, is claimed alone.
+  void ChooseSuspect(const std::vector<ClaimCandidate>& candidates) {
+    for (const ClaimCandidate& candidate : candidates) {
+      auto command = rows_.commands.find(candidate.event);
+      auto claim = rows_.claims.find({terms_.handler, candidate.event});
+      if (command == rows_.commands.end() || command->second.outcome) continue;
+      if (claim == rows_.claims.end() || !Working(claim->second, terms_)) continue;
+      if (rows_.parked.contains({terms_.handler, candidate.aggregate})) continue;
+      if (candidate.number != NextOf(candidate.aggregate)) continue;
+      if (!MayTake(claim->second, terms_, candidate, rows_.now_ms)) continue;
+      suspect_ = candidate.event;
+      return;
+    }
+  }
+
   ClaimVerdict Consider(const ClaimCandidate& candidate) {
     auto command = rows_.commands.find(candidate.event);
     if (command == rows_.commands.end() || !command->second.settled()) {
@@ -26,9 +43,9 @@ class Claimer {
     const ClaimRow* row = claim == rows_.claims.end() ? nullptr : &claim->second;
     if (row != nullptr && Working(*row, terms_)) {
       if (!MayTake(*row, terms_, candidate, rows_.now_ms)) return ClaimVerdict::kHeld;
-      return TakeSuspect(candidate, *row);
+      return candidate.event == suspect_ ? TakeSuspect(candidate, *row) : ClaimVerdict::kLater;
     }
-    if (suspect_taken_) return ClaimVerdict::kLater;
+    if (suspect_) return ClaimVerdict::kLater;
     Put(candidate, row, row == nullptr ? 1 : row->attempt_count);
     return ClaimVerdict::kClaimed;
   }
@@ -42,8 +59,6 @@ class Claimer {
 
   ClaimVerdict TakeSuspect(const ClaimCandidate& candidate, const ClaimRow& row) {
     if (row.attempt_count >= terms_.max_attempts) return ClaimVerdict::kExhausted;
-    if (!write_.put_claims.empty()) return ClaimVerdict::kLater;
-    suspect_taken_ = true;
     Put(candidate, &row, row.attempt_count + 1);
     return ClaimVerdict::kClaimed;
   }
@@ -70,7 +85,7 @@ class Claimer {
   ClaimWrite& write_;
   AggregateKey last_aggregate_;
   SequenceNumber last_number_;
-  bool suspect_taken_ = false;
+  std::optional<EventId> suspect_;
 };
 
 }  // namespace
@@ -101,6 +116,7 @@ ClaimRead ReadsOf(const ClaimTerms& terms, const std::vector<ClaimCandidate>& ca
 std::vector<ClaimVerdict> Claim(const ClaimRows& rows, const ClaimTerms& terms,
                                 const std::vector<ClaimCandidate>& candidates, ClaimWrite& write) {
   Claimer claimer(rows, terms, write);
+  claimer.ChooseSuspect(candidates);
   std::vector<ClaimVerdict> verdicts;
   verdicts.reserve(candidates.size());
   for (const ClaimCandidate& candidate : candidates) {

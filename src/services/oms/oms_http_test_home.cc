@@ -1,4 +1,4 @@
-#include "services/oms/oms_http_home.h"
+#include "services/oms/oms_http_test_home.h"
 
 #include "domain/instance.h"
 #include "net/router.h"
