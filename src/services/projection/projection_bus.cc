@@ -161,7 +161,8 @@ void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
   }
   if (offsets.empty()) return;
   Status committed = consumer_->Commit(offsets);
-  commit_again_ = !committed.ok() && !committed.Is(Code::kConflict);
+  // Until all are committed at once: a success of some partitions says nothing of the others.
+  commit_again_ = commit_again_ || (!committed.ok() && !committed.Is(Code::kConflict));
   if (!committed.ok()) {
     context_.log.Info("projection.not_committed", {{"error", committed.error().ToString()}});
   }

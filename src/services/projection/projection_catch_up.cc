@@ -1,5 +1,6 @@
 // The watermark, the signs of a loss, and the log instead of the bus.
 #include <algorithm>
+#include <utility>
 
 #include "services/projection/projection.h"
 
@@ -27,7 +28,7 @@ void Projection::ShowProgress() {
 Status Projection::TendIfDue() {
   const Instant now = runtime_.Now();
   if (now < tended_at_ + options_.tend_interval) return Ok();
-  if (!catch_up_ && commit_again_) CommitOffsets(Owned());
+  if (!catch_up_ && std::exchange(commit_again_, false)) CommitOffsets(Owned());
   if (!catch_up_) SAFFRON_TRY(CheckBus());
   if (!catch_up_ && !catch_up_needed_) SAFFRON_TRY(Advance());
   SAFFRON_TRY(SaveWatermark());

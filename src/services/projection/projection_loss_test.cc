@@ -197,30 +197,5 @@ TEST(ProjectionLossTest, ARowThatSaysNothingForLongSendsTheProjectionToTheLog) {
   world.ExpectIndexIsFoldOfLog();
 }
 
-// Pipeline simulation, seed 1354: the only commit of a partition failed, and the other member of
-// the group waited for it for ever.
-TEST(ProjectionLossTest, AnOffsetThatCouldNotBeCommittedIsCommittedWithoutNews) {
-  ProjectionWorld world(1);
-  PublisherProcess publisher(world, "publisher");
-  ProjectionProcess projection(world, "p");
-  world.Churn(5);
-  world.rates.lost_answer = 0;
-  world.rates.fail_before = 200;
-  world.simulation.RunFor(seconds(20));
-  world.rates.fail_before = 0;
-  world.RunUntilProjected(projection);
-  world.simulation.RunFor(seconds(2));
-  auto offsets = world.bus.GroupOffsets("projection_worker-group");
-  ASSERT_TRUE(offsets.ok());
-  for (std::string_view topic : {kInstanceEventsTopic, kOntologyEventsTopic}) {
-    auto state = world.bus.Describe(std::string(topic));
-    ASSERT_TRUE(state.ok());
-    for (std::uint32_t p = 0; p < 2; ++p) {
-      const TopicPartition key{std::string(topic), p};
-      EXPECT_EQ((*offsets)[key].next, state->end_offsets[p]);
-    }
-  }
-}
-
 }  // namespace
 }  // namespace saffron
