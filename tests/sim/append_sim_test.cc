@@ -16,7 +16,7 @@ std::uint64_t FromEnvironment(const char* name, std::uint64_t otherwise) {
 
 TEST(AppendSim, HoldsItsInvariantsUnderFaults) {
   const std::uint64_t first = FromEnvironment("SAFFRON_SIM_FIRST_SEED", 1);
-  const std::uint64_t seeds = FromEnvironment("SAFFRON_SIM_SEEDS", 300);
+  const std::uint64_t seeds = FromEnvironment("SAFFRON_SIM_SEEDS", 1000);
   std::uint64_t told = 0, slots = 0, tombstones = 0, outcomes = 0, calls = 0;
   for (std::uint64_t seed = first; seed < first + seeds; ++seed) {
     RunReport report = History(OptionsFor(seed)).Execute();

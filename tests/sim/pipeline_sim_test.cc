@@ -11,7 +11,7 @@
 namespace saffron {
 namespace {
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(NDEBUG)
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__) || !defined(__OPTIMIZE__)
 constexpr std::uint64_t kDefaultSeeds = 150;
 #else
 constexpr std::uint64_t kDefaultSeeds = 2000;
