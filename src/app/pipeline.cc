@@ -124,11 +124,11 @@ void Pipeline::MakeParts(const Config& config) {
 void Pipeline::Start() {
   append_->Start();
   tasks_.Spawn("resolver", [this] { resolver_->Run(); });
-  tasks_.Spawn("publisher", [this] { publisher_->Run(); });
-  tasks_.Spawn("ontology-worker", [this] { ontology_worker_->Run(); });
-  tasks_.Spawn("instance-worker", [this] { instance_worker_->Run(); });
-  tasks_.Spawn("graph-writer", [this] { graph_writer_->Run(); });
-  tasks_.Spawn("projection", [this] { projection_->Run(); });
+  tasks_.Spawn("publisher", Urgency::kBackground, [this] { publisher_->Run(); });
+  tasks_.Spawn("ontology-worker", Urgency::kBackground, [this] { ontology_worker_->Run(); });
+  tasks_.Spawn("instance-worker", Urgency::kBackground, [this] { instance_worker_->Run(); });
+  tasks_.Spawn("graph-writer", Urgency::kBackground, [this] { graph_writer_->Run(); });
+  tasks_.Spawn("projection", Urgency::kBackground, [this] { projection_->Run(); });
 }
 
 void Pipeline::Stop() {

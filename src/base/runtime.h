@@ -65,6 +65,12 @@ class Task {
   virtual void Join() = 0;
 };
 
+// Who goes first when cores are short.
+enum class Urgency {
+  kServing,     // somebody waits for its answer
+  kBackground,  // catches up later
+};
+
 class Runtime {
  public:
   virtual ~Runtime() = default;
@@ -73,7 +79,12 @@ class Runtime {
   virtual WallTime WallNow() = 0;
   // Returns early, with false, when the runtime is stopping.
   virtual bool SleepFor(Duration duration) = 0;
-  virtual std::unique_ptr<Task> Spawn(std::string name, std::function<void()> body) = 0;
+  // What a task spawns itself is as urgent as it is, at most.
+  virtual std::unique_ptr<Task> Spawn(std::string name, Urgency urgency,
+                                      std::function<void()> body) = 0;
+  std::unique_ptr<Task> Spawn(std::string name, std::function<void()> body) {
+    return Spawn(std::move(name), Urgency::kServing, std::move(body));
+  }
   virtual std::unique_ptr<Condition> NewCondition() = 0;
   // 64 uniform bits; reproducible in the simulation.
   virtual std::uint64_t Random() = 0;
@@ -96,7 +107,10 @@ class TaskGroup {
   TaskGroup& operator=(const TaskGroup&) = delete;
 
   void Spawn(std::string name, std::function<void()> body) {
-    tasks_.push_back(runtime_.Spawn(std::move(name), std::move(body)));
+    Spawn(std::move(name), Urgency::kServing, std::move(body));
+  }
+  void Spawn(std::string name, Urgency urgency, std::function<void()> body) {
+    tasks_.push_back(runtime_.Spawn(std::move(name), urgency, std::move(body)));
   }
   void JoinAll() {
     for (auto& task : tasks_) task->Join();

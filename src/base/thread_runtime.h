@@ -20,8 +20,11 @@ class ThreadRuntime final : public Runtime {
   Instant Now() override;
   WallTime WallNow() override;
   bool SleepFor(Duration duration) override;
-  // Thread names are cut to the 15 bytes that Linux keeps.
-  std::unique_ptr<Task> Spawn(std::string name, std::function<void()> body) override;
+  // Thread names are cut to the 15 bytes that Linux keeps. Background threads have the lowest
+  // priority (nice 19), and pass it on.
+  using Runtime::Spawn;
+  std::unique_ptr<Task> Spawn(std::string name, Urgency urgency,
+                              std::function<void()> body) override;
   std::unique_ptr<Condition> NewCondition() override;
   std::uint64_t Random() override;
   void RequestStop() override;

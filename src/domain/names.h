@@ -3,6 +3,7 @@
 
 #include <compare>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -98,3 +99,10 @@ EventId ItemCommandId(const EventId& request, std::uint32_t index);
 EventId OutcomeId(const EventId& command, EventType type, const AggregateKey& aggregate);
 
 }  // namespace saffron
+
+template <>
+struct std::hash<saffron::AggregateKey> {
+  std::size_t operator()(const saffron::AggregateKey& key) const noexcept {
+    return std::hash<std::string>()(key.id) ^ (static_cast<std::size_t>(key.type) << 56);
+  }
+};

@@ -87,7 +87,7 @@ AppendQueue::Scan AppendQueue::Collect(const BatchLimits& limits, const KeyCount
   std::unordered_set<std::uint64_t> blocked;
   std::vector<std::uint64_t> chosen;
   std::size_t events = 0, bytes = 0;
-  bool full = false;
+  bool full = false, outcomes_only = true;
   Instant oldest = Instant::Max();
   for (auto at = waiting_.begin(); at != waiting_.end() && !full;) {
     QueuedRequest& request = *at->second;
@@ -110,11 +110,14 @@ AppendQueue::Scan AppendQueue::Collect(const BatchLimits& limits, const KeyCount
     if (over && !chosen.empty()) break;
     chosen.push_back(request.order);
     oldest = std::min(oldest, request.submitted);
+    outcomes_only = outcomes_only && request.request.items.front().outcome.has_value();
     ++at;
   }
   if (chosen.empty()) return scan;
-  if (!full && !closed_ && limits.linger > Duration::zero() && now < oldest + limits.linger) {
-    scan.next = std::min(scan.next, oldest + limits.linger);
+  const Duration linger =
+      outcomes_only ? std::max(limits.linger, limits.outcome_linger) : limits.linger;
+  if (!full && !closed_ && now < oldest + linger) {
+    scan.next = std::min(scan.next, oldest + linger);
     return scan;
   }
   for (std::uint64_t order : chosen) {

@@ -42,6 +42,9 @@ struct BatchLimits {
   std::size_t max_events = 1000;
   std::size_t max_bytes = 4 << 20;
   Duration linger{0};  // how long the oldest request may wait for company
+  // The same for a batch of outcomes alone. Nobody waits for their acknowledgement, and a slot that
+  // they share with the next commands is a write, and a sync, less.
+  Duration outcome_linger = milliseconds(2);
 };
 
 class AppendQueue {

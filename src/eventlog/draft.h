@@ -29,7 +29,7 @@ class Draft {
   RegistryControl& control() { return control_; }
   std::uint64_t outstanding() const { return rows_.outstanding + added_ - removed_; }
   // Rows that this transaction has changed so far.
-  const std::map<AggregateKey, AggregateRow>& edited() const { return aggregates_; }
+  const std::unordered_map<AggregateKey, AggregateRow>& edited() const { return aggregates_; }
 
   // Everything edited after Savepoint() is taken back by Rollback().
   void Savepoint();
@@ -40,7 +40,7 @@ class Draft {
  private:
   const RegistryRows& rows_;
   RegistryControl control_;
-  std::map<AggregateKey, AggregateRow> aggregates_;
+  std::unordered_map<AggregateKey, AggregateRow> aggregates_;
   // Nothing: deleted.
   std::unordered_map<EventId, std::optional<CommandRow>> commands_;
   std::map<BatchId, std::optional<Reservation>> reservations_;

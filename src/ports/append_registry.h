@@ -131,10 +131,10 @@ struct MemberCount {
 
 struct RegistryRows {
   RegistryControl control;
-  std::string live_incarnation;                     // of the engine, now
-  std::int64_t now_ms = 0;                          // the engine's clock
-  std::uint64_t outstanding = 0;                    // reservations
-  std::map<AggregateKey, AggregateRow> aggregates;  // absent ones have no entry
+  std::string live_incarnation;                               // of the engine, now
+  std::int64_t now_ms = 0;                                    // the engine's clock
+  std::uint64_t outstanding = 0;                              // reservations
+  std::unordered_map<AggregateKey, AggregateRow> aggregates;  // absent ones have no entry
   std::unordered_map<EventId, CommandRow> commands;
   std::map<BatchId, Reservation> reservations;
   std::vector<MemberCount> members;  // in the order asked

@@ -8,6 +8,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -30,6 +31,17 @@ struct ClaimKey {
   EventId event;
   friend auto operator<=>(const ClaimKey&, const ClaimKey&) = default;
 };
+
+}  // namespace saffron
+
+template <>
+struct std::hash<saffron::ClaimKey> {
+  std::size_t operator()(const saffron::ClaimKey& key) const noexcept {
+    return std::hash<saffron::EventId>()(key.event) ^ key.handler.size();
+  }
+};
+
+namespace saffron {
 
 // One row of processed_events.
 struct ClaimRow {
@@ -94,10 +106,10 @@ struct ClaimRead {
 
 struct ClaimRows {
   std::int64_t now_ms = 0;
-  std::map<ClaimKey, ClaimRow> claims;
+  std::unordered_map<ClaimKey, ClaimRow> claims;
   std::map<ParkKey, ParkedRow> parked;
   std::map<std::string, LeaseRow> leases;
-  std::map<AggregateKey, AggregateRow> aggregates;
+  std::unordered_map<AggregateKey, AggregateRow> aggregates;
   std::unordered_map<EventId, CommandRow> commands;
 };
 

@@ -66,7 +66,8 @@ bool SimProcess::SleepFor(Duration duration) {
   return !stopping_ && !self->process->crashed();
 }
 
-std::unique_ptr<Task> SimProcess::Spawn(std::string name, std::function<void()> body) {
+std::unique_ptr<Task> SimProcess::Spawn(std::string name, Urgency /*one thread runs all*/,
+                                        std::function<void()> body) {
   return std::make_unique<SimTask>(simulation_,
                                    simulation_.Start(*this, std::move(name), std::move(body)));
 }

@@ -133,7 +133,9 @@ class SimProcess final : public Runtime {
   Instant Now() override;
   WallTime WallNow() override;
   bool SleepFor(Duration duration) override;
-  std::unique_ptr<Task> Spawn(std::string name, std::function<void()> body) override;
+  using Runtime::Spawn;
+  std::unique_ptr<Task> Spawn(std::string name, Urgency urgency,
+                              std::function<void()> body) override;
   std::unique_ptr<Condition> NewCondition() override;
   std::uint64_t Random() override;
   void RequestStop() override;

@@ -1,5 +1,7 @@
 #include "adapters/rocksdb/registry_batch.h"
 
+#include "base/bytes.h"
+
 namespace saffron {
 
 namespace codec = registry_codec;
@@ -158,6 +160,20 @@ void RegistryBatch::PutPublished(const PublishedRow& row) {
   codec::AppendPublishedKey(row.shard, row.slot, key_);
   codec::AppendPublished(row, value_);
   Put(Family::kPublished, key_, value_);
+}
+
+void RegistryBatch::PutJournal(std::uint64_t record, const std::vector<ClaimRow>& claims) {
+  key_.clear();
+  value_.clear();
+  PutU64BigEndian(key_, record);
+  codec::AppendJournal(claims, value_);
+  Put(Family::kClaimJournal, key_, value_);
+}
+
+void RegistryBatch::DeleteJournal(std::uint64_t record) {
+  key_.clear();
+  PutU64BigEndian(key_, record);
+  Delete(Family::kClaimJournal, key_);
 }
 
 }  // namespace saffron

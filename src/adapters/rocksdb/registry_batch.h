@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "adapters/rocksdb/registry_database.h"
 #include "ports/append_registry.h"
@@ -31,6 +32,8 @@ class RegistryBatch {
   void DeleteParked(const ParkKey& key);
   void PutLease(const LeaseRow& row);
   void PutPublished(const PublishedRow& row);
+  void PutJournal(std::uint64_t record, const std::vector<ClaimRow>& claims);
+  void DeleteJournal(std::uint64_t record);
   void DeleteRange(Family family, std::string_view from, std::string_view to);
   void Delete(Family family, std::string_view key);
 

@@ -427,6 +427,32 @@ bool ParsePublished(std::string_view bytes, PublishedRow& out) {
   return fields.Done() && out.ends.size() == count;
 }
 
+void AppendJournal(const std::vector<ClaimRow>& claims, std::string& out) {
+  PutU8(out, kFormat);
+  std::string part;
+  for (const ClaimRow& claim : claims) {
+    part.clear();
+    AppendClaimKey(claim.key.handler, claim.key.event, part);
+    PutLengthPrefixed(out, part);
+    part.clear();
+    AppendClaim(claim, part);
+    PutLengthPrefixed(out, part);
+  }
+}
+
+bool ParseJournal(std::string_view bytes, std::vector<ClaimRow>& out) {
+  ByteReader reader(bytes);
+  std::uint8_t format = 0;
+  if (!reader.ReadU8(format) || format != kFormat) return false;
+  while (!reader.AtEnd()) {
+    std::string_view key, value;
+    if (!reader.ReadLengthPrefixed(key) || !reader.ReadLengthPrefixed(value)) return false;
+    ClaimRow& claim = out.emplace_back();
+    if (!ParseClaimKey(key, claim.key) || !ParseClaim(value, claim)) return false;
+  }
+  return true;
+}
+
 bool ParseControl(std::string_view bytes, ControlValue& out) {
   Fields fields(bytes);
   out.control.log = LogId{fields.Id()};

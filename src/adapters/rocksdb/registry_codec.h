@@ -14,12 +14,14 @@
 //   parked        handler, 00, type, id                 -> ParkedRow
 //   leases        name                                  -> LeaseRow
 //   published     shard (4), slot (8)                   -> PublishedRow
+//   claim_journal number (8)                            -> claims put since the last flush
 //   control       "control", "identity", "format"
 #pragma once
 
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "ports/append_registry.h"
 #include "ports/claim_registry.h"
@@ -54,6 +56,8 @@ void AppendClaim(const ClaimRow& row, std::string& out);
 void AppendParked(const ParkedRow& row, std::string& out);
 void AppendLease(const LeaseRow& row, std::string& out);
 void AppendPublished(const PublishedRow& row, std::string& out);
+// Claims with their keys, as one record of the journal.
+void AppendJournal(const std::vector<ClaimRow>& claims, std::string& out);
 
 // False when the bytes are not what the functions above write, whole; `out` is then unspecified.
 bool ParseAggregateKey(std::string_view bytes, AggregateKey& out);
@@ -72,5 +76,6 @@ bool ParseClaim(std::string_view bytes, ClaimRow& out);
 bool ParseParked(std::string_view bytes, ParkedRow& out);
 bool ParseLease(std::string_view bytes, LeaseRow& out);
 bool ParsePublished(std::string_view bytes, PublishedRow& out);
+bool ParseJournal(std::string_view bytes, std::vector<ClaimRow>& out);  // appends
 
 }  // namespace saffron::registry_codec

@@ -16,7 +16,7 @@ namespace codec = registry_codec;
 
 constexpr std::array<std::string_view, kFamilyCount> kNames = {
     "default", "aggregates",  "commands", "by_aggregate", "undecided", "reservations",
-    "claims",  "open_claims", "parked",   "leases",       "published",
+    "claims",  "open_claims", "parked",   "leases",       "published", "claim_journal",
 };
 constexpr std::string_view kFormatKey = "format";
 constexpr std::string_view kIdentityKey = "identity";
@@ -147,6 +147,7 @@ Status RegistryDatabase::Create() {
 }
 
 Status RegistryDatabase::ResumeIfPaused() {
+  std::lock_guard lock(paused_mutex_);
   if (!paused_because_) return Ok();
   const auto now = std::chrono::steady_clock::now();
   if (now - resume_tried_ < kResumeInterval) return Unavailable(*paused_because_);
@@ -161,9 +162,11 @@ Status RegistryDatabase::Write(rocksdb::WriteBatch& batch) {
   SAFFRON_TRY(ResumeIfPaused());
   const rocksdb::Status status = db_->Write(rocksdb::WriteOptions(), &batch);
   if (status.ok()) return Ok();
-  paused_because_ = "registry in " + directory_ + ": " + status.ToString();
-  if (status.IsNoSpace()) return Unavailable(*paused_because_);
-  return UnknownOutcome(*paused_because_);
+  const std::string why = "registry in " + directory_ + ": " + status.ToString();
+  std::lock_guard lock(paused_mutex_);
+  paused_because_ = why;
+  if (status.IsNoSpace()) return Unavailable(why);
+  return UnknownOutcome(why);
 }
 
 }  // namespace saffron

@@ -1,7 +1,7 @@
 // RegistryDatabase: the RocksDB files of the embedded registry: opening them, their column
 // families, errors in words, and writing through a full disk.
 //
-// Owned by RocksdbRegistry. Reads from any thread; Write from one at a time. What Write
+// Owned by RocksdbRegistry. Any thread may call it. What Write
 // acknowledged survives the death of the process (it is in the kernel); a power cut may take the
 // newest writes, in order, and never half of one. Directory and files belong to one process.
 #pragma once
@@ -14,6 +14,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -37,8 +38,9 @@ enum class Family : std::uint8_t {
   kParked,
   kLeases,
   kPublished,
+  kClaimJournal,
 };
-inline constexpr std::size_t kFamilyCount = 11;
+inline constexpr std::size_t kFamilyCount = 12;
 std::string_view FamilyName(Family family);
 
 inline rocksdb::Slice AsSlice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
@@ -70,6 +72,8 @@ class RegistryDatabase {
   // All or nothing. kUnavailable: not written (disk full, or the files are still failing after an
   // earlier error); a later call tries to resume by itself. kUnknownOutcome: any other error.
   Status Write(rocksdb::WriteBatch& batch);
+  // The same without writing: would a write be tried now?
+  Status ResumeIfPaused();
 
   Error ReadFailure(const rocksdb::Status& status) const;
   // A row that does not parse.
@@ -83,12 +87,12 @@ class RegistryDatabase {
   Status Create();
   Error OpenFailure(const rocksdb::Status& status) const;
   Error NeedsRebuild(std::string_view what) const;
-  Status ResumeIfPaused();
 
   const std::string directory_;
   std::unique_ptr<rocksdb::DB> db_;
   std::vector<rocksdb::ColumnFamilyHandle*> handles_;
   Uuid identity_;
+  std::mutex paused_mutex_;  // of what follows
   // Set by a failed write: why, and when the last attempt to resume was.
   std::optional<std::string> paused_because_;
   std::chrono::steady_clock::time_point resume_tried_;

@@ -22,7 +22,7 @@ constexpr std::size_t kCommandBuckets = 32 * kKiB;
 
 bool IsSmall(Family family) {
   return family == Family::kControl || family == Family::kParked || family == Family::kLeases ||
-         family == Family::kPublished;
+         family == Family::kPublished || family == Family::kClaimJournal;
 }
 
 // Indexes and filters live in the block cache, in parts: otherwise memory grows with the store.

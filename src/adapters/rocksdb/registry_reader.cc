@@ -97,10 +97,10 @@ Result<codec::ControlValue> RegistryReader::Control() const {
 }
 
 Status RegistryReader::Aggregates(const std::vector<AggregateKey>& keys,
-                                  std::map<AggregateKey, AggregateRow>& out) const {
+                                  std::unordered_map<AggregateKey, AggregateRow>& out) const {
   return Lookup(Family::kAggregates, keys, codec::AppendAggregateKey,
                 [&](const AggregateKey& key, std::string_view bytes) {
-                  AggregateRow& row = out.try_emplace(out.end(), key)->second;
+                  AggregateRow& row = out[key];
                   row.key = key;
                   return codec::ParseAggregate(bytes, row);
                 });
@@ -119,20 +119,8 @@ Status RegistryReader::Commands(const std::vector<EventId>& ids,
       });
 }
 
-Status RegistryReader::Reservations(const std::vector<BatchId>& ids,
-                                    std::map<BatchId, Reservation>& out) const {
-  return Lookup(
-      Family::kReservations, ids,
-      [](const BatchId& id, std::string& key) { key.append(id.bytes()); },
-      [&](const BatchId& id, std::string_view bytes) {
-        Reservation& row = out[id];
-        row.batch = id;
-        return codec::ParseReservation(bytes, row);
-      });
-}
-
 Status RegistryReader::Claims(const std::vector<ClaimKey>& keys,
-                              std::map<ClaimKey, ClaimRow>& out) const {
+                              std::unordered_map<ClaimKey, ClaimRow>& out) const {
   return Lookup(
       Family::kClaims, keys,
       [](const ClaimKey& key, std::string& bytes) {
@@ -167,18 +155,30 @@ Status RegistryReader::Leases(const std::vector<std::string>& names,
       });
 }
 
-Result<MemberCount> RegistryReader::CountMembers(const RegistryRead::Members& members) const {
+Result<MemberCount> RegistryReader::CountMembers(
+    const RegistryRead::Members& members,
+    const std::unordered_map<AggregateKey, const AggregateRow*>& newer) const {
+  MemberCount count;
+  const auto add = [&](const AggregateRow& row) {
+    if (PresentIn(row, members.scope)) ++count.present;
+    if (row.pending) ++count.pending;
+  };
+  const AggregateKey lowest{AggregateType::kInstance, members.class_key.id + ":"};
+  for (const auto& [key, row] : newer) {
+    if (key.type == lowest.type && key.id.starts_with(lowest.id)) add(*row);
+  }
   std::string prefix;
-  codec::AppendAggregateKey({AggregateType::kInstance, members.class_key.id + ":"}, prefix);
+  codec::AppendAggregateKey(lowest, prefix);
   rocksdb::ReadOptions options = options_;
   options.fill_cache = false;
-  MemberCount count;
   RegistryScan scan(database_, options, Family::kAggregates, prefix, AfterPrefix(prefix));
   for (; scan.Valid(); scan.Next()) {
     AggregateRow row;
-    if (!codec::ParseAggregate(scan.value(), row)) return database_.BadRow(Family::kAggregates);
-    if (PresentIn(row, members.scope)) ++count.present;
-    if (row.pending) ++count.pending;
+    if (!codec::ParseAggregateKey(scan.key(), row.key) ||
+        !codec::ParseAggregate(scan.value(), row)) {
+      return database_.BadRow(Family::kAggregates);
+    }
+    if (!newer.contains(row.key)) add(row);
   }
   SAFFRON_TRY(scan.status());
   return count;
@@ -286,10 +286,12 @@ Result<std::vector<ClaimRow>> RegistryReader::OpenClaims(std::string_view handle
     }
   }
   SAFFRON_TRY(scan.status());
-  std::map<ClaimKey, ClaimRow> found;
+  std::unordered_map<ClaimKey, ClaimRow> found;
   SAFFRON_TRY(Claims(keys, found));
   std::vector<ClaimRow> rows;
-  for (auto& [key, row] : found) rows.push_back(std::move(row));
+  for (const ClaimKey& key : keys) {
+    if (auto row = found.find(key); row != found.end()) rows.push_back(std::move(row->second));
+  }
   return rows;
 }
 
@@ -312,6 +314,22 @@ Result<std::vector<ClaimRow>> RegistryReader::ClaimsWith(std::string_view handle
   }
   SAFFRON_TRY(scan.status());
   return rows;
+}
+
+Result<RegistryReader::Journal> RegistryReader::ClaimJournal() const {
+  Journal journal;
+  RegistryScan scan(database_, options_, Family::kClaimJournal, "", AfterAllKeys());
+  for (; scan.Valid(); scan.Next()) {
+    std::uint64_t record = 0;
+    if (!ByteReader(scan.key()).ReadU64BigEndian(record) ||
+        !codec::ParseJournal(scan.value(), journal.claims)) {
+      return database_.BadRow(Family::kClaimJournal);
+    }
+    if (journal.end == 0) journal.begin = record;
+    journal.end = record + 1;
+  }
+  SAFFRON_TRY(scan.status());
+  return journal;
 }
 
 Result<std::vector<ParkedRow>> RegistryReader::ParkedAfter(std::string_view handler,

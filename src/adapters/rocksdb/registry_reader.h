@@ -27,16 +27,19 @@ class RegistryReader {
   // Lookups: rows that exist are added to `out`. Keys may repeat, in any order.
   Result<registry_codec::ControlValue> Control() const;
   Status Aggregates(const std::vector<AggregateKey>& keys,
-                    std::map<AggregateKey, AggregateRow>& out) const;
+                    std::unordered_map<AggregateKey, AggregateRow>& out) const;
   Status Commands(const std::vector<EventId>& ids,
                   std::unordered_map<EventId, CommandRow>& out) const;
-  Status Reservations(const std::vector<BatchId>& ids, std::map<BatchId, Reservation>& out) const;
-  Status Claims(const std::vector<ClaimKey>& keys, std::map<ClaimKey, ClaimRow>& out) const;
+  Status Claims(const std::vector<ClaimKey>& keys,
+                std::unordered_map<ClaimKey, ClaimRow>& out) const;
   Status Parked(const std::vector<ParkKey>& keys, std::map<ParkKey, ParkedRow>& out) const;
   Status Leases(const std::vector<std::string>& names, std::map<std::string, LeaseRow>& out) const;
 
-  // Scans, in key order. The time of CountMembers grows with the class.
-  Result<MemberCount> CountMembers(const RegistryRead::Members& members) const;
+  // Scans, in key order. The time of CountMembers grows with the class; rows in `newer` stand for
+  // those of the files.
+  Result<MemberCount> CountMembers(
+      const RegistryRead::Members& members,
+      const std::unordered_map<AggregateKey, const AggregateRow*>& newer) const;
   Result<std::vector<Reservation>> AllReservations() const;  // in order of slot
   Result<std::vector<CommandRow>> CommandsOf(const AggregateKey& aggregate, SequenceNumber from,
                                              SequenceNumber to, std::size_t limit) const;
@@ -50,6 +53,12 @@ class RegistryReader {
   Result<std::vector<ParkedRow>> ParkedAfter(std::string_view handler,
                                              const std::optional<ParkKey>& after,
                                              std::size_t limit) const;
+  // The claims of the journal, oldest first, and the numbers of its first and next record.
+  struct Journal {
+    std::vector<ClaimRow> claims;
+    std::uint64_t begin = 0, end = 0;
+  };
+  Result<Journal> ClaimJournal() const;
   Result<std::optional<PublishedRow>> PublishedAt(std::uint32_t shard, SlotNumber slot) const;
 
  private:

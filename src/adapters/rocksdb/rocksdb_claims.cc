@@ -28,16 +28,6 @@ Status CheckHandlers(const ClaimRead& read) {
   return Ok();
 }
 
-Result<ClaimRows> Select(const RegistryReader& reader, const ClaimRead& read) {
-  ClaimRows rows;
-  SAFFRON_TRY(reader.Claims(read.claims, rows.claims));
-  SAFFRON_TRY(reader.Parked(read.parked, rows.parked));
-  SAFFRON_TRY(reader.Leases(read.leases, rows.leases));
-  SAFFRON_TRY(reader.Aggregates(read.aggregates, rows.aggregates));
-  SAFFRON_TRY(reader.Commands(read.commands, rows.commands));
-  return rows;
-}
-
 bool MayPrune(const ClaimRow& row, std::int64_t processed_before_ms) {
   const bool over = row.status == ClaimStatus::kDone || row.status == ClaimStatus::kSkippedStale;
   return over && row.processed_ms < processed_before_ms;
@@ -45,43 +35,71 @@ bool MayPrune(const ClaimRow& row, std::int64_t processed_before_ms) {
 
 }  // namespace
 
+// Claims, and the allocator's rows beside them, as far as they are held.
+ClaimRows RocksdbRegistry::HeldOf(const ClaimRead& read, Unheld& unheld) {
+  ClaimRows rows;
+  rows.now_ms = NowMs();
+  Gather(claims_, read.claims, rows.claims, unheld.claims);
+  Gather(aggregates_, read.aggregates, rows.aggregates, unheld.aggregates);
+  Gather(commands_, read.commands, rows.commands, unheld.commands);
+  return rows;
+}
+
+Status RocksdbRegistry::LookUp(const RegistryReader& reader, const ClaimRead& read,
+                               const Unheld& unheld, ClaimRows& rows) {
+  SAFFRON_TRY(reader.Claims(unheld.claims, rows.claims));
+  SAFFRON_TRY(reader.Parked(read.parked, rows.parked));
+  SAFFRON_TRY(reader.Leases(read.leases, rows.leases));
+  SAFFRON_TRY(reader.Aggregates(unheld.aggregates, rows.aggregates));
+  return reader.Commands(unheld.commands, rows.commands);
+}
+
 Status RocksdbRegistry::Transact(const ClaimRead& read, const ClaimRegistry::Decide& decide) {
   SAFFRON_TRY(CheckHandlers(read));
+  SAFFRON_TRY(KeepUp());
   std::lock_guard lock(mutex_);
-  SAFFRON_ASSIGN(ClaimRows rows, Select(RegistryReader(*database_, nullptr), read));
-  rows.now_ms = NowMs();
+  Unheld unheld;
+  ClaimRows rows = HeldOf(read, unheld);
+  SAFFRON_TRY(LookUp(RegistryReader(*database_, nullptr), read, unheld, rows));
   ClaimWrite write = decide(rows);
   return Apply(rows, write);
 }
 
-// A row that was put but not read, or not there when it was, is looked up for what it was.
+// The journal holds the claims until a flush has written their rows.
 Status RocksdbRegistry::Apply(ClaimRows& rows, ClaimWrite& write) {
-  std::vector<ClaimKey> unread;
+  std::vector<ClaimKey> keys;
   for (const auto& row : write.put_claims) {
     SAFFRON_TRY(CheckHandler(row.key.handler));
-    if (!rows.claims.contains(row.key)) unread.push_back(row.key);
+    keys.push_back(row.key);
   }
-  SAFFRON_TRY(RegistryReader(*database_, nullptr).Claims(unread, rows.claims));
+  Unheld unread;
+  Gather(claims_, keys, rows.claims, unread.claims);
+  SAFFRON_TRY(RegistryReader(*database_, nullptr).Claims(unread.claims, rows.claims));
   RegistryBatch batch(*database_);
-  for (auto& row : write.put_claims) {
-    auto [old, is_new] = rows.claims.try_emplace(row.key);
-    batch.PutClaim(row, is_new ? nullptr : &old->second);
-    old->second = std::move(row);
-  }
+  if (!write.put_claims.empty()) batch.PutJournal(journal_end_, write.put_claims);
   for (const auto& row : write.put_parked) {
     SAFFRON_TRY(CheckHandler(row.key.handler));
     batch.PutParked(row);
   }
   for (const auto& key : write.delete_parked) batch.DeleteParked(key);
   for (const auto& row : write.put_leases) batch.PutLease(row);
-  return Commit(batch);
+  if (batch.empty()) return Ok();
+  SAFFRON_TRY(batch.Write());
+  if (write.put_claims.empty()) return Ok();
+  ++journal_end_;
+  for (auto& row : write.put_claims) PutClaim(std::move(row), rows.claims);
+  WakeFlusher();
+  return Ok();
 }
 
 Result<ClaimRows> RocksdbRegistry::Read(const ClaimRead& read) {
   SAFFRON_TRY(CheckHandlers(read));
+  Unheld unheld;
+  std::unique_lock lock(mutex_);
+  ClaimRows rows = HeldOf(read, unheld);
   rocksdb::ManagedSnapshot snapshot(&database_->db());
-  SAFFRON_ASSIGN(ClaimRows rows, Select(RegistryReader(*database_, snapshot.snapshot()), read));
-  rows.now_ms = NowMs();
+  lock.unlock();
+  SAFFRON_TRY(LookUp(RegistryReader(*database_, snapshot.snapshot()), read, unheld, rows));
   return rows;
 }
 
@@ -90,30 +108,29 @@ Result<std::uint64_t> RocksdbRegistry::Heartbeat(const std::string& handler,
                                                  const std::string& owner) {
   SAFFRON_ASSIGN(const std::vector<ClaimRow> found,
                  ClaimsWith(handler, ClaimStatus::kProcessing, SIZE_MAX));
-  std::vector<ClaimKey> keys;
+  ClaimRead read;
   for (const auto& row : found) {
-    if (row.owner == owner) keys.push_back(row.key);
+    if (row.owner == owner) read.claims.push_back(row.key);
   }
-  if (keys.empty()) return std::uint64_t{0};
-  std::lock_guard lock(mutex_);
-  std::map<ClaimKey, ClaimRow> rows;
-  SAFFRON_TRY(RegistryReader(*database_, nullptr).Claims(keys, rows));
-  const std::int64_t now = NowMs();
-  RegistryBatch batch(*database_);
+  if (read.claims.empty()) return std::uint64_t{0};
   std::uint64_t beaten = 0;
-  for (auto& [key, row] : rows) {
-    if (row.status != ClaimStatus::kProcessing || row.owner != owner) continue;
-    row.heartbeat_ms = now;
-    batch.PutClaim(row, &row);
-    ++beaten;
-  }
-  SAFFRON_TRY(Commit(batch));
+  SAFFRON_TRY(Transact(read, [&](const ClaimRows& rows) {
+    ClaimWrite write;
+    for (const auto& [key, row] : rows.claims) {
+      if (row.status != ClaimStatus::kProcessing || row.owner != owner) continue;
+      write.put_claims.push_back(row);
+      write.put_claims.back().heartbeat_ms = rows.now_ms;
+    }
+    beaten = write.put_claims.size();
+    return write;
+  }));
   return beaten;
 }
 
 Result<std::vector<ClaimRow>> RocksdbRegistry::ClaimsWith(const std::string& handler,
                                                           ClaimStatus status, std::size_t limit) {
   SAFFRON_TRY(CheckHandler(handler));
+  SAFFRON_TRY(Flush());
   rocksdb::ManagedSnapshot snapshot(&database_->db());
   return RegistryReader(*database_, snapshot.snapshot()).ClaimsWith(handler, status, limit);
 }
@@ -147,7 +164,7 @@ Status RocksdbRegistry::PutPublished(const PublishedRow& row, SlotNumber prune_b
     codec::AppendPublishedKey(row.shard, row.slot, lower);
     batch.Delete(Family::kPublished, lower);
   }
-  SAFFRON_TRY(Commit(batch));
+  SAFFRON_TRY(batch.Write());
   floor = std::max(floor, prune_below);
   return Ok();
 }
@@ -161,6 +178,7 @@ Result<std::optional<PublishedRow>> RocksdbRegistry::PublishedAt(std::uint32_t s
 // Goes on where the last call stopped, so that calls with a small limit get through a table whose
 // first rows stay; one call looks at each row at most once.
 Result<std::uint64_t> RocksdbRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
+  SAFFRON_TRY(Flush());
   std::string start;
   {
     std::lock_guard lock(mutex_);
@@ -211,23 +229,25 @@ Result<RocksdbRegistry::PruneScan> RocksdbRegistry::FindPrunable(std::string_vie
 Result<std::uint64_t> RocksdbRegistry::DeletePrunable(const std::vector<ClaimKey>& keys,
                                                       std::int64_t processed_before_ms) {
   const RegistryReader reader(*database_, nullptr);
-  std::map<ClaimKey, ClaimRow> claims;
-  std::map<AggregateKey, AggregateRow> aggregates;
-  SAFFRON_TRY(reader.Claims(keys, claims));
+  Unheld unheld;
+  std::unordered_map<ClaimKey, ClaimRow> claims;
+  Gather(claims_, keys, claims, unheld.claims);
+  SAFFRON_TRY(reader.Claims(unheld.claims, claims));
   std::vector<AggregateKey> of_claims;
   for (const auto& [key, row] : claims) of_claims.push_back(row.aggregate);
-  SAFFRON_TRY(reader.Aggregates(of_claims, aggregates));
-  RegistryBatch batch(*database_);
+  std::unordered_map<AggregateKey, AggregateRow> aggregates;
+  Gather(aggregates_, of_claims, aggregates, unheld.aggregates);
+  SAFFRON_TRY(reader.Aggregates(unheld.aggregates, aggregates));
   std::uint64_t deleted = 0;
   for (const auto& [key, row] : claims) {
     if (!MayPrune(row, processed_before_ms)) continue;
     auto aggregate = aggregates.find(row.aggregate);
     if (aggregate == aggregates.end()) continue;
     if (row.number > aggregate->second.decided.number) continue;
-    batch.DeleteClaim(row);
+    claims_.Delete(key, &row);
     ++deleted;
   }
-  SAFFRON_TRY(Commit(batch));
+  WakeFlusher();
   return deleted;
 }
 

@@ -35,17 +35,6 @@ Result<std::string> KernelBootId() {
   return id;
 }
 
-// The keys of `wanted` that are not among those read, whose rows are therefore not known.
-template <class Key>
-std::vector<Key> NotRead(const std::vector<Key>& read, std::vector<Key> wanted) {
-  std::vector<Key> sorted = read;
-  std::sort(sorted.begin(), sorted.end());
-  std::erase_if(wanted, [&](const Key& key) {
-    return std::binary_search(sorted.begin(), sorted.end(), key);
-  });
-  return wanted;
-}
-
 template <class Map, class Key>
 auto* Find(Map& rows, const Key& key) {
   auto found = rows.find(key);
@@ -59,7 +48,15 @@ RocksdbRegistry::RocksdbRegistry(Options options, std::unique_ptr<RegistryDataba
       database_(std::move(database)),
       live_incarnation_(options_.boot_id + ":" + database_->identity().ToString()) {}
 
-RocksdbRegistry::~RocksdbRegistry() = default;
+RocksdbRegistry::~RocksdbRegistry() {
+  {
+    std::lock_guard lock(mutex_);
+    closing_ = true;
+  }
+  flush_due_.notify_all();
+  if (flusher_.joinable()) flusher_.join();
+  if (loaded_) (void)Flush();  // what it cannot write the log still has
+}
 
 Result<std::unique_ptr<RocksdbRegistry>> RocksdbRegistry::Open(Options options) {
   if (options.boot_id.empty()) {
@@ -80,7 +77,13 @@ Status RocksdbRegistry::Load() {
   SAFFRON_ASSIGN(const std::vector<Reservation> reservations, reader.AllReservations());
   if (reservations.size() != control.outstanding) return database_->BadRow(Family::kReservations);
   control_ = control.control;
-  outstanding_ = control.outstanding;
+  for (const Reservation& row : reservations) {
+    reservations_on_file_.push_back(row.batch);
+    reservations_.emplace(row.batch, row);
+  }
+  loaded_ = true;
+  SAFFRON_TRY(ReplayJournal());
+  flusher_ = std::thread([this] { RunFlusher(); });
   return Ok();
 }
 
@@ -96,146 +99,138 @@ std::int64_t RocksdbRegistry::NowMs() {
   return std::max(last, now);
 }
 
-// The floor of the work list is lowered before the rows are there, see ScanFloor.
-Status RocksdbRegistry::Commit(RegistryBatch& batch) {
-  if (batch.empty()) return Ok();
-  const auto& lowest = batch.lowest_undecided();
-  if (lowest) undecided_floor_.BeginInsert(*lowest);
-  Status written = batch.Write();
-  if (lowest) undecided_floor_.EndInsert();
-  return written;
-}
-
-Status RocksdbRegistry::Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) {
-  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);  // of this thread: counts no comparisons
-  std::lock_guard lock(mutex_);
-  const RegistryReader reader(*database_, nullptr);
+RegistryRows RocksdbRegistry::HeldOf(const RegistryRead& read, Unheld& unheld) {
   RegistryRows rows;
   rows.control = control_;
   rows.live_incarnation = live_incarnation_;
   rows.now_ms = NowMs();
-  rows.outstanding = outstanding_;
-  SAFFRON_TRY(reader.Aggregates(read.aggregates, rows.aggregates));
-  SAFFRON_TRY(reader.Commands(read.commands, rows.commands));
-  SAFFRON_TRY(reader.Reservations(read.reservations, rows.reservations));
-  for (const auto& members : read.members) {
-    SAFFRON_ASSIGN(rows.members.emplace_back(), reader.CountMembers(members));
+  rows.outstanding = reservations_.size();
+  for (const BatchId& batch : read.reservations) {
+    if (const Reservation* row = Find(reservations_, batch)) rows.reservations.emplace(batch, *row);
   }
+  Gather(aggregates_, read.aggregates, rows.aggregates, unheld.aggregates);
+  Gather(commands_, read.commands, rows.commands, unheld.commands);
+  return rows;
+}
+
+Status RocksdbRegistry::CountMembers(const RegistryRead& read, RegistryRows& rows) {
+  if (read.members.empty()) return Ok();
+  std::unordered_map<AggregateKey, const AggregateRow*> newer;
+  aggregates_.ForEachUnwritten(
+      [&](const AggregateKey& key, const auto& entry) { newer.emplace(key, &*entry.row); });
+  const RegistryReader reader(*database_, nullptr);
+  for (const auto& members : read.members) {
+    SAFFRON_ASSIGN(rows.members.emplace_back(), reader.CountMembers(members, newer));
+  }
+  return Ok();
+}
+
+Status RocksdbRegistry::Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) {
+  rocksdb::SetPerfLevel(rocksdb::PerfLevel::kDisable);  // of this thread: counts no comparisons
+  SAFFRON_TRY(KeepUp());
+  std::lock_guard lock(mutex_);
+  Unheld unheld;
+  RegistryRows rows = HeldOf(read, unheld);
+  const RegistryReader reader(*database_, nullptr);
+  SAFFRON_TRY(reader.Aggregates(unheld.aggregates, rows.aggregates));
+  SAFFRON_TRY(reader.Commands(unheld.commands, rows.commands));
+  SAFFRON_TRY(CountMembers(read, rows));
   RegistryWrite write = decide(rows);
   if (write.empty()) return Ok();
-  return Apply(read, rows, write);
-}
-
-Status RocksdbRegistry::Apply(const RegistryRead& read, RegistryRows& rows, RegistryWrite& write) {
-  RegistryBatch batch(*database_);
-  std::uint64_t outstanding = outstanding_;
-  for (const auto& row : write.put_aggregates) batch.PutAggregate(row);
-  SAFFRON_TRY(AddCommands(read, rows, write, batch));
-  SAFFRON_TRY(AddReservations(read, rows, write, batch, outstanding));
-  SAFFRON_TRY(AddDone(write, rows.now_ms, batch));
-  const RegistryControl& control = write.control ? *write.control : control_;
-  if (write.control || outstanding != outstanding_) batch.PutControl(control, outstanding);
-  SAFFRON_TRY(Commit(batch));
-  if (write.control) control_ = std::move(*write.control);
-  outstanding_ = outstanding;
+  std::unordered_map<ClaimKey, ClaimRow> claims;
+  SAFFRON_TRY(LookUpUnread(write, rows, claims));
+  Apply(rows, write, claims);
   return Ok();
 }
 
-// Keeps rows.commands as the rows become, so that a row named twice is indexed once.
-Status RocksdbRegistry::AddCommands(const RegistryRead& read, RegistryRows& rows,
-                                    RegistryWrite& write, RegistryBatch& batch) {
-  std::vector<EventId> touched = write.delete_commands;
-  touched.reserve(touched.size() + write.put_commands.size());
-  for (const auto& row : write.put_commands) touched.push_back(row.id);
+// Rows that are written but were not read, for what they were; nothing can fail after it.
+Status RocksdbRegistry::LookUpUnread(const RegistryWrite& write, RegistryRows& rows,
+                                     std::unordered_map<ClaimKey, ClaimRow>& claims) {
+  RegistryRead more;
+  for (const CommandRow& row : write.put_commands) more.commands.push_back(row.id);
+  for (const EventId& id : write.delete_commands) more.commands.push_back(id);
+  std::vector<ClaimKey> done;
+  for (const DoneClaim& claim : write.done) {
+    done.push_back({std::string(claim.handler), claim.event});
+  }
+  Unheld unheld;
+  Gather(commands_, more.commands, rows.commands, unheld.commands);
+  Gather(claims_, done, claims, unheld.claims);
   const RegistryReader reader(*database_, nullptr);
-  SAFFRON_TRY(reader.Commands(NotRead(read.commands, std::move(touched)), rows.commands));
-  for (auto& row : write.put_commands) {
-    auto [old, is_new] = rows.commands.try_emplace(row.id);
-    batch.PutCommand(row, is_new ? nullptr : &old->second);
-    old->second = std::move(row);
-  }
-  for (const auto& id : write.delete_commands) {
-    auto old = rows.commands.find(id);
-    if (old == rows.commands.end()) continue;
-    batch.DeleteCommand(old->second);
-    rows.commands.erase(old);
-  }
-  return Ok();
+  SAFFRON_TRY(reader.Commands(unheld.commands, rows.commands));
+  return reader.Claims(unheld.claims, claims);
 }
 
-Status RocksdbRegistry::AddReservations(const RegistryRead& read, RegistryRows& rows,
-                                        RegistryWrite& write, RegistryBatch& batch,
-                                        std::uint64_t& outstanding) {
-  std::vector<BatchId> touched = write.delete_reservations;
-  for (const auto& row : write.put_reservations) touched.push_back(row.batch);
-  const RegistryReader reader(*database_, nullptr);
-  SAFFRON_TRY(
-      reader.Reservations(NotRead(read.reservations, std::move(touched)), rows.reservations));
-  for (const auto& row : write.put_reservations) {
-    if (rows.reservations.try_emplace(row.batch).second) ++outstanding;
-    batch.PutReservation(row);
+void RocksdbRegistry::Apply(RegistryRows& rows, RegistryWrite& write,
+                            std::unordered_map<ClaimKey, ClaimRow>& claims) {
+  for (AggregateRow& row : write.put_aggregates) {
+    const AggregateKey key = row.key;
+    aggregates_.Put(key, std::move(row), nullptr);
   }
-  for (const auto& id : write.delete_reservations) {
-    if (rows.reservations.erase(id) == 0) continue;
-    batch.DeleteReservation(id);
-    --outstanding;
+  for (CommandRow& row : write.put_commands) {
+    const EventId id = row.id;
+    commands_.Put(id, std::move(row), Find(rows.commands, id));
   }
-  return Ok();
-}
-
-Status RocksdbRegistry::AddDone(const RegistryWrite& write, std::int64_t now_ms,
-                                RegistryBatch& batch) {
-  std::vector<ClaimKey> keys;
-  keys.reserve(write.done.size());
-  for (const auto& done : write.done) keys.push_back({std::string(done.handler), done.event});
-  std::map<ClaimKey, ClaimRow> claims;
-  SAFFRON_TRY(RegistryReader(*database_, nullptr).Claims(keys, claims));
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    const ClaimRow* old = Find(claims, keys[i]);
+  for (const EventId& id : write.delete_commands) {
+    commands_.Delete(id, Find(rows.commands, id));
+  }
+  for (const DoneClaim& done : write.done) {
     ClaimRow row;
-    if (old != nullptr) {
+    row.key = {std::string(done.handler), done.event};
+    if (const ClaimRow* old = Find(claims, row.key)) {
       row = *old;
     } else {
-      row.key = keys[i];
       row.attempt_count = 1;
-      row.started_ms = now_ms;
+      row.started_ms = rows.now_ms;
     }
-    row.aggregate = write.done[i].aggregate;
-    row.number = write.done[i].number;
+    row.aggregate = done.aggregate;
+    row.number = done.number;
     row.status = ClaimStatus::kDone;
-    row.processed_ms = now_ms;
-    batch.PutClaim(row, old);
-    claims.insert_or_assign(keys[i], std::move(row));
+    row.processed_ms = rows.now_ms;
+    PutClaim(std::move(row), claims);
   }
-  return Ok();
+  for (Reservation& row : write.put_reservations) {
+    const BatchId batch = row.batch;
+    reservations_.insert_or_assign(batch, std::move(row));
+  }
+  for (const BatchId& batch : write.delete_reservations) reservations_.erase(batch);
+  if (write.control) control_ = std::move(*write.control);
+  control_changed_ = true;
+  WakeFlusher();
+}
+
+void RocksdbRegistry::PutClaim(ClaimRow row, std::unordered_map<ClaimKey, ClaimRow>& rows) {
+  const ClaimKey key = row.key;
+  claims_.Put(key, std::move(row), Find(rows, key));
 }
 
 Result<RegistryRows> RocksdbRegistry::Read(const RegistryRead& read) {
-  rocksdb::ManagedSnapshot snapshot(&database_->db());
-  const RegistryReader reader(*database_, snapshot.snapshot());
-  SAFFRON_ASSIGN(codec::ControlValue control, reader.Control());
+  Unheld unheld;
   RegistryRows rows;
-  rows.control = std::move(control.control);
-  rows.live_incarnation = live_incarnation_;
-  rows.now_ms = NowMs();
-  rows.outstanding = control.outstanding;
-  SAFFRON_TRY(reader.Aggregates(read.aggregates, rows.aggregates));
-  SAFFRON_TRY(reader.Commands(read.commands, rows.commands));
-  SAFFRON_TRY(reader.Reservations(read.reservations, rows.reservations));
-  for (const auto& members : read.members) {
-    SAFFRON_ASSIGN(rows.members.emplace_back(), reader.CountMembers(members));
-  }
+  std::unique_lock lock(mutex_);
+  rows = HeldOf(read, unheld);
+  SAFFRON_TRY(CountMembers(read, rows));
+  if (unheld.aggregates.empty() && unheld.commands.empty()) return rows;
+  rocksdb::ManagedSnapshot snapshot(&database_->db());
+  lock.unlock();
+  const RegistryReader reader(*database_, snapshot.snapshot());
+  SAFFRON_TRY(reader.Aggregates(unheld.aggregates, rows.aggregates));
+  SAFFRON_TRY(reader.Commands(unheld.commands, rows.commands));
   return rows;
 }
 
 Result<std::vector<Reservation>> RocksdbRegistry::Reservations() {
-  rocksdb::ManagedSnapshot snapshot(&database_->db());
-  return RegistryReader(*database_, snapshot.snapshot()).AllReservations();
+  std::lock_guard lock(mutex_);
+  std::vector<Reservation> all;
+  for (const auto& [batch, row] : reservations_) all.push_back(row);
+  std::stable_sort(all.begin(), all.end(), [](auto& a, auto& b) { return a.slot < b.slot; });
+  return all;
 }
 
 Result<std::vector<CommandRow>> RocksdbRegistry::CommandsOf(const AggregateKey& aggregate,
                                                             SequenceNumber from, SequenceNumber to,
                                                             std::size_t limit) {
+  SAFFRON_TRY(Flush());
   rocksdb::ManagedSnapshot snapshot(&database_->db());
   const RegistryReader reader(*database_, snapshot.snapshot());
   return reader.CommandsOf(aggregate, from, to, limit);
@@ -244,12 +239,14 @@ Result<std::vector<CommandRow>> RocksdbRegistry::CommandsOf(const AggregateKey& 
 Result<std::vector<AggregateRow>> RocksdbRegistry::List(AggregateType type,
                                                         std::string_view id_prefix,
                                                         std::string_view after, std::size_t limit) {
+  SAFFRON_TRY(Flush());
   rocksdb::ManagedSnapshot snapshot(&database_->db());
   return RegistryReader(*database_, snapshot.snapshot()).List(type, id_prefix, after, limit);
 }
 
 Result<std::vector<CommandRow>> RocksdbRegistry::Undecided(const Position& after,
                                                            std::size_t limit) {
+  SAFFRON_TRY(Flush());
   std::string from;
   codec::AppendPosition(after, from);
   from = AfterPrefix(std::move(from));  // every key of that position is left out
@@ -272,56 +269,6 @@ Result<std::unique_ptr<FenceLock>> RocksdbRegistry::LockFence() {
   // The directory belongs to this process, so the lock is among its own threads.
   if (fence_held_->exchange(true)) return Unavailable("the fence lock is held");
   return std::unique_ptr<FenceLock>(std::make_unique<RocksdbFenceLock>(fence_held_));
-}
-
-Status RocksdbRegistry::Clear() {
-  constexpr Family kCleared[] = {Family::kAggregates, Family::kCommands,     Family::kByAggregate,
-                                 Family::kUndecided,  Family::kReservations, Family::kClaims,
-                                 Family::kOpenClaims, Family::kParked};
-  {
-    std::lock_guard lock(mutex_);
-    RegistryBatch batch(*database_);
-    for (Family family : kCleared) batch.DeleteRange(family, "", AfterAllKeys());
-    batch.PutControl(RegistryControl(), 0);
-    SAFFRON_TRY(Commit(batch));
-    control_ = RegistryControl();
-    outstanding_ = 0;
-  }
-  // Range deletions slow reads down until they are compacted away; it is done as a courtesy.
-  for (Family family : kCleared) {
-    const auto compacted = database_->db().CompactRange(
-        rocksdb::CompactRangeOptions(), database_->Handle(family), nullptr, nullptr);
-    if (!compacted.ok()) break;
-  }
-  return Ok();
-}
-
-RocksdbRegistry::Info RocksdbRegistry::Describe() const {
-  rocksdb::DB& db = database_->db();
-  auto property = [&](Family family, const std::string& name) {
-    std::uint64_t value = 0;
-    db.GetIntProperty(database_->Handle(family), name, &value);
-    return value;
-  };
-  const std::string& keys = rocksdb::DB::Properties::kEstimateNumKeys;
-  Info info;
-  info.aggregates = property(Family::kAggregates, keys);
-  info.commands = property(Family::kCommands, keys);
-  info.undecided = property(Family::kUndecided, keys);
-  info.claims = property(Family::kClaims, keys);
-  info.parked = property(Family::kParked, keys);
-  info.outstanding = outstanding_;
-  for (std::size_t i = 0; i < kFamilyCount; ++i) {
-    const auto family = static_cast<Family>(i);
-    info.disk_bytes += property(family, rocksdb::DB::Properties::kTotalSstFilesSize);
-    info.memory_bytes += property(family, rocksdb::DB::Properties::kSizeAllMemTables);
-  }
-  info.memory_bytes += property(Family::kCommands, rocksdb::DB::Properties::kBlockCacheUsage);
-  rocksdb::VectorLogPtr logs;
-  if (db.GetSortedWalFiles(logs).ok()) {
-    for (const auto& log : logs) info.disk_bytes += log->SizeFileBytes();
-  }
-  return info;
 }
 
 }  // namespace saffron

@@ -1,10 +1,15 @@
 // RocksdbRegistry: the embedded registry, both ports over one RocksDB database.
 //
+// Transactions work on rows in memory (HeldRows); a flush writes what the rows have become, all of
+// a moment in one batch, every kFlushInterval and before a scan. The log is the truth, so the
+// append side may lag it: after the death of the process, as after a power cut, the files hold the
+// state of some earlier moment, whole, and the start rolls it forward from the log. What the log
+// does not know survives the death of the process as soon as it is acknowledged: claims (through a
+// journal), parked rows, leases and published rows. Nothing is synced.
+//
 // Owned by the process that opened the directory; no second one can. Thread-safe: one mutex
-// serializes all transactions, decide function and file writes included; Read and the scans take a
-// snapshot instead and never wait for it. An acknowledged transaction survives the death of the
-// process. It is not synced: a power cut may take the newest ones, in order and never by halves,
-// and the next start, in another boot, rolls the registry forward from the log.
+// serializes all transactions, decide function and lookups of rows not held included; scans flush
+// first and then read the files beside the transactions.
 //
 // Where a write names a row twice, the later one wins; deletes come after puts. The derived rows
 // (commands by aggregate, the work list, open claims) follow from the rows put, whether or not the
@@ -12,6 +17,7 @@
 #pragma once
 
 #include <atomic>
+#include <condition_variable>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -20,9 +26,11 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
 #include <vector>
 
+#include "adapters/rocksdb/held_rows.h"
 #include "adapters/rocksdb/scan_floor.h"
 #include "ports/append_registry.h"
 #include "ports/claim_registry.h"
@@ -35,6 +43,7 @@ namespace saffron {
 
 class RegistryBatch;
 class RegistryDatabase;
+class RegistryReader;
 
 class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
  public:
@@ -62,7 +71,10 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
     std::uint64_t disk_bytes = 0;    // tables and logs
     std::uint64_t memory_bytes = 0;  // write buffers and block cache
   };
-  Info Describe() const;
+  Info Describe();
+  // Everything acknowledged so far is in the files when it returns. kUnavailable, kUnknownOutcome:
+  // not, and the next flush tries again.
+  Status Flush();
 
   // AppendRegistry
   Status Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) override;
@@ -96,17 +108,30 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
  private:
   RocksdbRegistry(Options options, std::unique_ptr<RegistryDatabase> database);
   Status Load();
+  Status ReplayJournal();
   std::int64_t NowMs();
 
+  // Which of the rows asked for are not held, and so have to be looked up in the files.
+  struct Unheld {
+    std::vector<AggregateKey> aggregates;
+    std::vector<EventId> commands;
+    std::vector<ClaimKey> claims;
+  };
+
   // Below: with mutex_ held.
-  Status Apply(const RegistryRead& read, RegistryRows& rows, RegistryWrite& write);
-  Status AddCommands(const RegistryRead& read, RegistryRows& rows, RegistryWrite& write,
-                     RegistryBatch& batch);
-  Status AddReservations(const RegistryRead& read, RegistryRows& rows, RegistryWrite& write,
-                         RegistryBatch& batch, std::uint64_t& outstanding);
-  Status AddDone(const RegistryWrite& write, std::int64_t now_ms, RegistryBatch& batch);
+  RegistryRows HeldOf(const RegistryRead& read, Unheld& unheld);
+  ClaimRows HeldOf(const ClaimRead& read, Unheld& unheld);
+  static Status LookUp(const RegistryReader& reader, const ClaimRead& read, const Unheld& unheld,
+                       ClaimRows& rows);
+  Status CountMembers(const RegistryRead& read, RegistryRows& rows);
+  Status LookUpUnread(const RegistryWrite& write, RegistryRows& rows,
+                      std::unordered_map<ClaimKey, ClaimRow>& claims);
+  void Apply(RegistryRows& rows, RegistryWrite& write,
+             std::unordered_map<ClaimKey, ClaimRow>& claims);
   Status Apply(ClaimRows& rows, ClaimWrite& write);
-  Status Commit(RegistryBatch& batch);
+  void PutClaim(ClaimRow row, std::unordered_map<ClaimKey, ClaimRow>& rows);
+  std::size_t changed() const;
+  void WakeFlusher();
   // Deletes those of the claims that may be pruned as they are now; how many.
   Result<std::uint64_t> DeletePrunable(const std::vector<ClaimKey>& keys,
                                        std::int64_t processed_before_ms);
@@ -119,6 +144,20 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   Result<PruneScan> FindPrunable(std::string_view from, std::string_view to,
                                  std::int64_t processed_before_ms, std::size_t limit);
 
+  // What a flush takes with it beside the rows.
+  struct Frozen {
+    RegistryControl control;
+    std::map<BatchId, Reservation> reservations;
+    std::uint64_t journal_end = 0;
+  };
+  void RunFlusher();
+  // With neither mutex held: refuses while the files cannot be written, waits when they lag.
+  Status KeepUp();
+  // With flush_mutex_ held.
+  bool Freeze();  // false: there is nothing to write
+  Status WriteFrozen();
+  void FillBatch(RegistryBatch& batch) const;
+
   const Options options_;
   const std::unique_ptr<RegistryDatabase> database_;
   const std::string live_incarnation_;
@@ -126,12 +165,29 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   std::atomic<std::int64_t> last_now_ms_{0};
   ScanFloor undecided_floor_;
 
+  std::mutex flush_mutex_;        // before mutex_
+  std::optional<Frozen> frozen_;  // set while its rows are not in the files yet
+  std::vector<BatchId> reservations_on_file_;
+  std::uint64_t journal_begin_ = 0;
+  std::atomic<bool> failing_{false};  // the last flush failed
+
   std::mutex mutex_;
-  // Under mutex_, as written.
+  // Under mutex_, as they are now.
+  HeldRows<AggregateKey, AggregateRow> aggregates_;
+  HeldRows<EventId, CommandRow> commands_;
+  HeldRows<ClaimKey, ClaimRow> claims_;
+  std::map<BatchId, Reservation> reservations_;  // all
   RegistryControl control_;
-  std::atomic<std::uint64_t> outstanding_{0};
+  bool control_changed_ = false;  // or a reservation
+  std::uint64_t journal_end_ = 0;
   std::map<std::uint32_t, SlotNumber> published_floor_;  // no row of the shard is below
   std::string prune_cursor_;                             // a key of claims: Prune goes on there
+
+  std::atomic<bool> flush_wanted_{false};
+  std::atomic<bool> too_many_changed_{false};
+  std::condition_variable flush_due_;
+  bool loaded_ = false, closing_ = false;
+  std::thread flusher_;
 };
 
 }  // namespace saffron
