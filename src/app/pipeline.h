@@ -34,7 +34,8 @@ struct Engines {
   std::unique_ptr<MessageBus> bus;
   std::unique_ptr<GraphStore> graph;
   std::unique_ptr<SearchIndex> search;
-  bool exclusive = false;  // no other process can write to this log
+  bool exclusive = false;    // no other process can write to this log
+  bool local_graph = false;  // in this process: a row is read within microseconds
   // "object store" -> "directory /var/lib/saffron/objects": for the startup line.
   std::vector<std::pair<std::string, std::string>> described;
 };

@@ -56,7 +56,7 @@ AuthOptions AuthOf(const Config& config) {
   return auth;
 }
 
-OmsOptions OptionsOf(const Config& config) {
+OmsOptions OptionsOf(const Config& config, const Engines& engines) {
   OmsOptions options;
   options.http.host = config.listen.host;
   options.http.port = config.listen.port;
@@ -66,6 +66,7 @@ OmsOptions OptionsOf(const Config& config) {
   options.request_timeout = config.request_timeout;
   options.max_body_bytes = static_cast<std::size_t>(config.max_body_bytes);
   options.max_bulk_body_bytes = static_cast<std::size_t>(config.max_bulk_body_bytes);
+  options.point_reads = engines.local_graph ? PointReads::kOnIoThreads : PointReads::kOnTasks;
   options.version = SAFFRON_VERSION;
   return options;
 }
@@ -136,7 +137,8 @@ Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& run
                  [&pipeline, &engines](SlotNumber slot) {
                    return pipeline->projected().Passed(*engines.claims, 0, slot);
                  }};
-  Result<std::unique_ptr<OmsServer>> oms = OmsServer::Open(std::move(parts), OptionsOf(config));
+  Result<std::unique_ptr<OmsServer>> oms =
+      OmsServer::Open(std::move(parts), OptionsOf(config, engines));
   if (!oms.ok()) {
     runtime.RequestStop();
     pipeline->Stop();

@@ -58,6 +58,7 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   graph.directory = home + "/graph";
   graph.cache_bytes = kSqliteCacheBytes;
   SAFFRON_ASSIGN(engines.graph, SqliteGraph::Open(graph));
+  engines.local_graph = true;
   SqliteSearchOptions search;
   search.folder = home + "/search";
   search.cache_bytes = kSqliteCacheBytes;

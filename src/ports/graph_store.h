@@ -2,6 +2,7 @@
 // writer that follows the log; read by the OMS.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -41,6 +42,9 @@ struct GraphState {
   std::uint64_t epoch = 0;
   SinkPosition position;
   std::string generation;
+  // What was read of databases and classes after a State still holds while later ones say the same
+  // generation and version. 0: the engine cannot tell.
+  std::uint64_t ontology_version = 0;
 };
 
 // Which instances of a database are alive: its incarnation and that of each class present.
@@ -100,6 +104,13 @@ struct GraphCommit {
   SinkPosition position;
   std::vector<GraphNode> nodes;
 };
+
+// True when it writes a database or a class: then it moves GraphState::ontology_version.
+inline bool WritesOntology(const GraphCommit& commit) {
+  return std::any_of(commit.nodes.begin(), commit.nodes.end(), [](const GraphNode& node) {
+    return node.key.type != AggregateType::kInstance;
+  });
+}
 
 // Thread-safe. Errors: kUnavailable (nothing written), kUnknownOutcome (State tells), kConflict
 // (another epoch), kInvalid (one document is refused; nothing written: bisect).

@@ -241,6 +241,56 @@ TEST_P(GraphStoreContract, AnUnfinishedGenerationIsForgottenAtTheNextStart) {
   EXPECT_EQ(NamesOf(Run(QueryOf("Order")).nodes), "Order/o1");
 }
 
+TEST_P(GraphStoreContract, TheOntologyVersionMovesWithDatabasesAndClasses) {
+  auto type = [](std::uint64_t version) {
+    GraphNode node = Node("", "", version);
+    node.key = AggregateKey::OntologyClass("logistics", "main", "Order");
+    return node;
+  };
+  Commit({type(1)});
+  const std::uint64_t before = store_->State()->ontology_version;
+  if (before == 0) GTEST_SKIP() << "this engine cannot tell";
+  Commit({Node("Order", "o1", 1)});
+  ASSERT_TRUE(store_->TakeOver(1).ok());
+  EXPECT_EQ(store_->State()->ontology_version, before);
+  // Also when the position stays, as in a part of a commit that was refused.
+  ASSERT_TRUE(store_->Commit({1, {SlotNumber(position_)}, {type(2)}}).ok());
+  const std::uint64_t after = store_->State()->ontology_version;
+  EXPECT_NE(after, before);
+  EXPECT_TRUE(store_->Commit({9, {SlotNumber(position_)}, {type(3)}}).Is(Code::kConflict));
+  EXPECT_NE(store_->State()->ontology_version, 0u);
+  EXPECT_NE((*store_->NewGeneration())->State()->ontology_version, 0u);
+}
+
+TEST_P(GraphStoreContract, WhatIsReadUnderAnOntologyVersionHoldsUnderIt) {
+  const AggregateKey key = AggregateKey::OntologyClass("logistics", "main", "Order");
+  std::atomic<bool> stop{false};
+  std::atomic<int> broken{0};
+  std::thread reader([&] {
+    std::uint64_t kept_version = 0, kept_number = 0;
+    while (!stop) {
+      const std::uint64_t version = store_->State()->ontology_version;
+      auto found = store_->Get({key});
+      const std::uint64_t number = found->empty() ? 0 : found->begin()->second.version.value;
+      // What was kept under the version is older than what its node says by now.
+      if (version != 0 && version == kept_version && number != kept_number &&
+          store_->State()->ontology_version == version) {
+        ++broken;
+      }
+      kept_version = version;
+      kept_number = number;
+    }
+  });
+  for (std::uint64_t number = 1; number <= 300; ++number) {
+    GraphNode node = Node("", "", number);
+    node.key = key;
+    Commit({node});
+  }
+  stop = true;
+  reader.join();
+  EXPECT_EQ(broken, 0);
+}
+
 TEST_P(GraphStoreContract, ReadersSeeWholeCommitsWhileTheWriterWorks) {
   Commit({Node("Order", "a", 1), Node("Order", "b", 1)});
   std::atomic<bool> stop{false};

@@ -157,6 +157,7 @@ class PathSearch {
 
 MemoryGraph::MemoryGraph() : live_(std::make_shared<Generation>()) {
   live_->contents.state.generation = "1";
+  live_->contents.state.ontology_version = 1;
 }
 
 std::shared_ptr<MemoryGraph::Generation> MemoryGraph::Live() const {
@@ -193,6 +194,7 @@ Status MemoryGraph::Commit(const GraphCommit& commit) {
     contents.nodes.insert_or_assign(node.key, node);
   }
   contents.state.position = commit.position;
+  if (WritesOntology(commit)) ++contents.state.ontology_version;
   return Ok();
 }
 
@@ -235,7 +237,7 @@ Result<std::unique_ptr<GraphStore>> MemoryGraph::NewGeneration() {
   auto next = std::make_unique<MemoryGraph>();
   std::lock_guard lock(mutex_);
   // The fence holds for the new one too.
-  next->live_->contents.state = {state.epoch, SinkPosition(), std::to_string(++generations_)};
+  next->live_->contents.state = {state.epoch, SinkPosition(), std::to_string(++generations_), 1};
   unfinished_ = next->live_;
   return std::unique_ptr<GraphStore>(std::move(next));
 }
@@ -263,7 +265,9 @@ MemoryGraph::Contents MemoryGraph::Snapshot() const {
 void MemoryGraph::Restore(Contents contents) {
   auto live = Live();
   std::lock_guard lock(live->mutex);
+  const std::uint64_t version = live->contents.state.ontology_version;
   live->contents = std::move(contents);
+  live->contents.state.ontology_version = version + 1;  // a used one would mean the old contents
 }
 
 }  // namespace saffron

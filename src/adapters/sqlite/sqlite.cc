@@ -217,9 +217,65 @@ Status Connection::InTransaction(const std::function<Status()>& body) {
 
 Status Connection::InSnapshot(const std::function<Status()>& body) { return Run("BEGIN", body); }
 
-Database::Lease::~Lease() {
-  if (owner_ != nullptr) owner_->GiveBack(connection_);
+// Connections of one file, lent one by one.
+class ReaderPool {
+ public:
+  ReaderPool(const ConnectionOptions& options, std::size_t most) : options_(options), most_(most) {}
+
+  // The one given back last, whose cache is warm; a new one while there is room; or waits.
+  Result<Connection*> Take();
+  void GiveBack(Connection* reader);
+
+ private:
+  const ConnectionOptions& options_;
+  const std::size_t most_;
+  std::mutex mutex_;
+  std::condition_variable idle_again_;
+  std::vector<std::unique_ptr<Connection>> all_;
+  std::vector<Connection*> idle_;
+  std::size_t opening_ = 0;
+};
+
+Result<Connection*> ReaderPool::Take() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  while (idle_.empty()) {
+    if (all_.size() + opening_ < most_) {
+      ++opening_;
+      lock.unlock();
+      Result<std::unique_ptr<Connection>> opened = Connection::Open(options_);
+      lock.lock();
+      --opening_;
+      if (!opened.ok()) {
+        idle_again_.notify_one();  // another may try in its place
+        return std::move(opened).error();
+      }
+      all_.push_back(std::move(opened).value());
+      return all_.back().get();
+    }
+    idle_again_.wait(lock);
+  }
+  Connection* reader = idle_.back();
+  idle_.pop_back();
+  return reader;
 }
+
+void ReaderPool::GiveBack(Connection* reader) {
+  std::lock_guard<std::mutex> lock(mutex_);
+  idle_.push_back(reader);
+  idle_again_.notify_one();
+}
+
+Database::Lease::~Lease() {
+  if (home_ != nullptr) home_->GiveBack(connection_);
+}
+
+Database::Database(DatabaseOptions options)
+    : options_(std::move(options)),
+      readers_(std::make_unique<ReaderPool>(options_.connection, options_.max_readers)),
+      point_readers_(
+          std::make_unique<ReaderPool>(options_.connection, options_.max_point_readers)) {}
+
+Database::~Database() = default;
 
 Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options, const char* schema) {
   std::unique_ptr<Database> database(new Database(std::move(options)));
@@ -235,33 +291,13 @@ Database::Lease Database::Writer() {
   return {nullptr, writer_.get(), std::move(lock)};
 }
 
-Result<Database::Lease> Database::Reader() {
-  std::unique_lock<std::mutex> lock(readers_mutex_);
-  while (idle_readers_.empty()) {
-    if (readers_.size() + readers_opening_ < options_.max_readers) {
-      ++readers_opening_;
-      lock.unlock();
-      Result<std::unique_ptr<Connection>> opened = Connection::Open(options_.connection);
-      lock.lock();
-      --readers_opening_;
-      if (!opened.ok()) {
-        reader_idle_.notify_one();  // another may try in its place
-        return std::move(opened).error();
-      }
-      readers_.push_back(std::move(opened).value());
-      return Lease(this, readers_.back().get(), {});
-    }
-    reader_idle_.wait(lock);
-  }
-  Connection* reader = idle_readers_.back();
-  idle_readers_.pop_back();
-  return Lease(this, reader, {});
+Result<Database::Lease> Database::Borrow(ReaderPool& pool) {
+  SAFFRON_ASSIGN(Connection * reader, pool.Take());
+  return Lease(&pool, reader, {});
 }
 
-void Database::GiveBack(Connection* reader) {
-  std::lock_guard<std::mutex> lock(readers_mutex_);
-  idle_readers_.push_back(reader);
-  reader_idle_.notify_one();
-}
+Result<Database::Lease> Database::Reader() { return Borrow(*readers_); }
+
+Result<Database::Lease> Database::PointReader() { return Borrow(*point_readers_); }
 
 }  // namespace saffron::sqlite

@@ -118,18 +118,21 @@ class Connection {
 struct DatabaseOptions {
   ConnectionOptions connection;
   std::size_t max_readers = 4;
+  std::size_t max_point_readers = 2;
 };
 
-// One file: a writer connection behind a mutex and a bounded pool of readers, opened when first
-// needed, so that a read does not wait for the writer. Owned by its adapter. Thread-safe; a caller
-// holds at most one lease at a time.
+class ReaderPool;
+
+// One file: a writer connection behind a mutex and two bounded pools of readers, opened when first
+// needed, so that a read does not wait for the writer, nor a read of one row for a long one. Owned
+// by its adapter. Thread-safe; a caller holds at most one lease at a time.
 class Database {
  public:
   // A connection lent to one caller. Must not outlive the database.
   class Lease {
    public:
     Lease(Lease&& other) noexcept
-        : owner_(std::exchange(other.owner_, nullptr)),
+        : home_(std::exchange(other.home_, nullptr)),
           connection_(other.connection_),
           writer_lock_(std::move(other.writer_lock_)) {}
     Lease& operator=(Lease&&) = delete;
@@ -139,31 +142,30 @@ class Database {
 
    private:
     friend class Database;
-    Lease(Database* owner, Connection* connection, std::unique_lock<std::mutex> writer_lock)
-        : owner_(owner), connection_(connection), writer_lock_(std::move(writer_lock)) {}
-    Database* owner_;  // null for the writer
+    Lease(ReaderPool* home, Connection* connection, std::unique_lock<std::mutex> writer_lock)
+        : home_(home), connection_(connection), writer_lock_(std::move(writer_lock)) {}
+    ReaderPool* home_;  // null for the writer
     Connection* connection_;
     std::unique_lock<std::mutex> writer_lock_;
   };
 
   // Makes the file and runs `schema` (idempotent statements) when it is opened.
   static Result<std::unique_ptr<Database>> Open(DatabaseOptions options, const char* schema);
+  ~Database();
 
   Lease Writer();
   Result<Lease> Reader();
+  // For one row by its key: held for microseconds, so that who waits for one waits no longer.
+  Result<Lease> PointReader();
 
  private:
-  explicit Database(DatabaseOptions options) : options_(std::move(options)) {}
-  void GiveBack(Connection* reader);
+  explicit Database(DatabaseOptions options);
+  static Result<Lease> Borrow(ReaderPool& pool);
 
   const DatabaseOptions options_;
   std::mutex writer_mutex_;
-  std::mutex readers_mutex_;
-  std::condition_variable reader_idle_;
-  std::vector<std::unique_ptr<Connection>> readers_;
-  std::vector<Connection*> idle_readers_;
-  std::size_t readers_opening_ = 0;
   std::unique_ptr<Connection> writer_;
+  const std::unique_ptr<ReaderPool> readers_, point_readers_;
 };
 
 }  // namespace saffron::sqlite

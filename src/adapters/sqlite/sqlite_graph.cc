@@ -9,6 +9,8 @@
 #include <charconv>
 #include <filesystem>
 #include <fstream>
+#include <functional>
+#include <optional>
 #include <system_error>
 #include <utility>
 
@@ -90,8 +92,15 @@ class SqliteGraph::Generation {
     database.connection.wal_autocheckpoint_pages = 32'000;
     database.max_readers = options.max_readers;
     SAFFRON_ASSIGN(auto opened, sqlite::Database::Open(database, graph_rows::kSchema));
-    return std::make_shared<Generation>(number, path, std::move(opened));
+    auto generation = std::make_shared<Generation>(number, path, std::move(opened));
+    auto writer = generation->database->Writer();
+    generation->Remember(*writer);
+    return generation;
   }
+
+  Result<GraphState> State() const;
+  // `body` as one transaction of the writer, and what State answers kept in step with it.
+  Status Change(sqlite::Connection& writer, bool of_ontology, const std::function<Status()>& body);
 
   static Result<GraphState> ReadState(sqlite::Connection& connection) {
     SAFFRON_ASSIGN(auto row, connection.Prepare("SELECT epoch, position FROM state"));
@@ -115,7 +124,49 @@ class SqliteGraph::Generation {
   std::unique_ptr<sqlite::Database> database;
   std::atomic<bool> retired{false};  // the last one to use it removes the file
   graph_rows::Writer writer;         // used with the writer's lease held
+
+ private:
+  void Remember(sqlite::Connection& writer);
+
+  // State, for reads that ask before each answer: this process is the file's only writer.
+  mutable std::mutex state_mutex_;
+  std::optional<GraphState> state_;  // nothing: the file could not be read just now
+  std::uint64_t ontology_changes_ = 0;
 };
+
+Result<GraphState> SqliteGraph::Generation::State() const {
+  {
+    std::lock_guard lock(state_mutex_);
+    if (state_) return *state_;
+  }
+  SAFFRON_ASSIGN(auto reader, database->Reader());
+  SAFFRON_ASSIGN(GraphState state, ReadState(*reader));
+  state.generation = std::to_string(number);
+  return state;
+}
+
+Status SqliteGraph::Generation::Change(sqlite::Connection& writer, bool of_ontology,
+                                       const std::function<Status()>& body) {
+  if (of_ontology) {
+    // Between the commit and Remember a reader sees either: nothing read meanwhile may be kept.
+    std::lock_guard lock(state_mutex_);
+    ++ontology_changes_;
+    if (state_) state_->ontology_version = 0;
+  }
+  Status done = writer.InTransaction(body);
+  Remember(writer);
+  return done;
+}
+
+void SqliteGraph::Generation::Remember(sqlite::Connection& writer) {
+  Result<GraphState> now = ReadState(writer);
+  std::lock_guard lock(state_mutex_);
+  state_.reset();
+  if (!now.ok()) return;  // then State asks the file
+  state_ = std::move(*now);
+  state_->generation = std::to_string(number);
+  state_->ontology_version = ontology_changes_ + 1;
+}
 
 SqliteGraph::~SqliteGraph() = default;
 
@@ -154,18 +205,12 @@ Result<std::unique_ptr<SqliteGraph>> SqliteGraph::Open(SqliteGraphOptions option
   return graph;
 }
 
-Result<GraphState> SqliteGraph::State() {
-  auto live = Live();
-  SAFFRON_ASSIGN(auto reader, live->database->Reader());
-  SAFFRON_ASSIGN(GraphState state, Generation::ReadState(*reader));
-  state.generation = std::to_string(live->number);
-  return state;
-}
+Result<GraphState> SqliteGraph::State() { return Live()->State(); }
 
 Status SqliteGraph::TakeOver(std::uint64_t epoch) {
   auto live = Live();
   auto writer = live->database->Writer();
-  return writer->InTransaction([&]() -> Status {
+  return live->Change(*writer, false, [&]() -> Status {
     SAFFRON_ASSIGN(GraphState state, Generation::ReadState(*writer));
     if (state.epoch > epoch) return Conflict("the graph is of a later epoch");
     return Generation::WriteState(*writer, epoch, state.position);
@@ -180,7 +225,7 @@ Status SqliteGraph::Commit(const GraphCommit& commit) {
                    [](const GraphNode* a, const GraphNode* b) { return a->key < b->key; });
   auto live = Live();
   auto writer = live->database->Writer();
-  Status done = writer->InTransaction([&]() -> Status {
+  Status done = live->Change(*writer, WritesOntology(commit), [&]() -> Status {
     SAFFRON_ASSIGN(GraphState state, Generation::ReadState(*writer));
     if (state.epoch != commit.epoch) return Conflict("the graph is of another epoch");
     if (commit.position < state.position) return Conflict("the position would go back");
@@ -195,7 +240,8 @@ Result<std::map<AggregateKey, GraphNode>> SqliteGraph::Get(const std::vector<Agg
   static const std::string kSql =
       "SELECT " + std::string(graph_rows::kNodeColumns) + " FROM node WHERE type=? AND key=?";
   auto live = Live();
-  SAFFRON_ASSIGN(auto reader, live->database->Reader());
+  SAFFRON_ASSIGN(auto reader,
+                 keys.size() == 1 ? live->database->PointReader() : live->database->Reader());
   std::map<AggregateKey, GraphNode> found;
   auto read = [&]() -> Status {
     SAFFRON_ASSIGN(auto row, reader->Prepare(kSql));

@@ -144,6 +144,17 @@ TEST_F(SqliteTest, ManyThreadsShareTheReaders) {
   for (auto& thread : threads) thread.join();
 }
 
+TEST_F(SqliteTest, APointReadDoesNotWaitForLongReads) {
+  auto database = OpenDatabase();
+  std::vector<Database::Lease> long_reads;
+  for (std::size_t i = 0; i < DatabaseOptions().max_readers; ++i) {
+    long_reads.push_back(std::move(*database->Reader()));
+  }
+  auto point = database->PointReader();
+  ASSERT_TRUE(point.ok());
+  EXPECT_EQ(Count(**point), 0);
+}
+
 TEST_F(SqliteTest, StatementsOfTheSameTextNest) {
   auto database = OpenDatabase();
   auto writer = database->Writer();

@@ -117,7 +117,8 @@ void InstanceReads::Register(HandlerMap& handlers) {
   };
   reads_.Register(handlers,
                   {"getInstance", ReadStore::kGraph, instance,
-                   [this](const ApiCall& call, const auto&) { return GetInstance(call); }});
+                   [this](const ApiCall& call, const auto&) { return GetInstance(call); }, false,
+                   [this](const ApiCall& call) { return GetInstanceAtOnce(call); }});
   reads_.Register(handlers, {"queryGraph", ReadStore::kGraph, nullptr,
                              [this](const ApiCall& call, const auto& warnings) {
                                return GraphSearch(call, warnings);
@@ -129,14 +130,30 @@ Result<HttpResponse> InstanceReads::GetInstance(const ApiCall& call) {
   SAFFRON_ASSIGN(std::string branch, BranchOf(call.request));
   std::optional<std::string_view> of_class = call.request.Query("class");
   if (of_class) SAFFRON_TRY(CheckClassName(*of_class));
-  SAFFRON_ASSIGN(LiveScope scope, reads_.LiveScopeOf(call.Param("db"), branch));
+  SAFFRON_ASSIGN(LiveScopePtr scope, reads_.LiveScopeOf(call.Param("db"), branch));
+  return InstanceIn(*scope, call.Param("instance"), of_class);
+}
+
+Result<std::optional<HttpResponse>> InstanceReads::GetInstanceAtOnce(const ApiCall& call) {
+  std::optional<std::string_view> of_class = call.request.Query("class");
+  if (!of_class) return std::optional<HttpResponse>();  // one read a class
+  SAFFRON_TRY(CheckClassName(*of_class));
+  SAFFRON_ASSIGN(std::string branch, BranchOf(call.request));
+  SAFFRON_ASSIGN(LiveScopePtr scope, reads_.scopes().Kept(call.Param("db"), branch));
+  if (!scope) return std::optional<HttpResponse>();
+  SAFFRON_ASSIGN(HttpResponse answer, InstanceIn(*scope, call.Param("instance"), of_class));
+  return std::optional<HttpResponse>(std::move(answer));
+}
+
+Result<HttpResponse> InstanceReads::InstanceIn(const LiveScope& scope, std::string_view instance,
+                                               std::optional<std::string_view> of_class) {
   if (of_class && !scope.classes.contains(*of_class)) {
     return NotFound("there is no class \"" + std::string(*of_class) + "\"");
   }
   std::vector<AggregateKey> keys;
   for (const auto& [class_id, incarnation] : scope.classes) {
     if (of_class && class_id != *of_class) continue;
-    keys.push_back(AggregateKey::Instance(scope.db, branch, class_id, call.Param("instance")));
+    keys.push_back(AggregateKey::Instance(scope.db, scope.branch, class_id, instance));
   }
   SAFFRON_ASSIGN(auto nodes, reads_.graph().Get(keys));
   std::vector<const GraphNode*> live;
@@ -144,7 +161,7 @@ Result<HttpResponse> InstanceReads::GetInstance(const ApiCall& call) {
     if (AliveIn(scope, PartsOf(key).class_id, node.lifecycle, node.scope)) live.push_back(&node);
   }
   if (live.empty()) {
-    return NotFound("there is no instance \"" + std::string(call.Param("instance")) + "\"");
+    return NotFound("there is no instance \"" + std::string(instance) + "\"");
   }
   if (live.size() > 1) {
     std::string detail = R"({"error":"class_required","classes":)";
@@ -166,7 +183,9 @@ Result<HttpResponse> InstanceReads::List(const ApiCall& call) {
   SAFFRON_ASSIGN(query.limit, LimitOf(call.request, 50, kMostPerPage));
   query.class_id = call.Param("class");
   query.cursor = call.request.Query("cursor").value_or("");
-  SAFFRON_ASSIGN(query.scope, reads_.LiveScopeWith(call.Param("db"), branch, query.class_id));
+  SAFFRON_ASSIGN(LiveScopePtr scope,
+                 reads_.LiveScopeWith(call.Param("db"), branch, query.class_id));
+  query.scope = *scope;
   SAFFRON_ASSIGN(SearchPage page, reads_.search().Search(query));
   return PageAnswer("instances", page);
 }
@@ -176,7 +195,9 @@ Result<HttpResponse> InstanceReads::Count(const ApiCall& call) {
   SearchQuery query;
   query.limit = 0;
   query.class_id = call.Param("class");
-  SAFFRON_ASSIGN(query.scope, reads_.LiveScopeWith(call.Param("db"), branch, query.class_id));
+  SAFFRON_ASSIGN(LiveScopePtr scope,
+                 reads_.LiveScopeWith(call.Param("db"), branch, query.class_id));
+  query.scope = *scope;
   SAFFRON_ASSIGN(SearchPage page, reads_.search().Search(query));
   std::string body;
   JsonObject(body).Text("status", "success").Number("count", page.total).Close();
@@ -190,9 +211,11 @@ Result<HttpResponse> InstanceReads::Search(const ApiCall& call) {
   ParsedSearch parsed = ParseSearch(call.request.body);
   if (!parsed.violations.empty()) return BadBody(parsed.violations);
   SearchQuery& query = parsed.query;
-  SAFFRON_ASSIGN(query.scope, query.class_id.empty()
-                                  ? reads_.LiveScopeOf(call.Param("db"), branch)
-                                  : reads_.LiveScopeWith(call.Param("db"), branch, query.class_id));
+  SAFFRON_ASSIGN(LiveScopePtr scope,
+                 query.class_id.empty()
+                     ? reads_.LiveScopeOf(call.Param("db"), branch)
+                     : reads_.LiveScopeWith(call.Param("db"), branch, query.class_id));
+  query.scope = *scope;
   SAFFRON_ASSIGN(SearchPage page, reads_.search().Search(query));
   return PageAnswer("results", page);
 }
@@ -205,7 +228,9 @@ Result<HttpResponse> InstanceReads::GraphSearch(const ApiCall& call,
   ParsedGraphQuery parsed = ParseGraphQuery(call.request.body);
   if (!parsed.violations.empty()) return BadBody(parsed.violations);
   GraphQuery& query = parsed.query;
-  SAFFRON_ASSIGN(query.scope, reads_.LiveScopeWith(call.Param("db"), branch, query.start_class));
+  SAFFRON_ASSIGN(LiveScopePtr scope,
+                 reads_.LiveScopeWith(call.Param("db"), branch, query.start_class));
+  query.scope = *scope;
   SAFFRON_ASSIGN(GraphResult result, reads_.graph().Query(query));
   return JsonAnswer(200, GraphAnswer(query, result, warnings));
 }

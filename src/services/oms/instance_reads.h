@@ -13,6 +13,9 @@ class InstanceReads {
 
  private:
   Result<HttpResponse> GetInstance(const ApiCall& call);
+  Result<std::optional<HttpResponse>> GetInstanceAtOnce(const ApiCall& call);
+  Result<HttpResponse> InstanceIn(const LiveScope& scope, std::string_view instance,
+                                  std::optional<std::string_view> of_class);
   Result<HttpResponse> List(const ApiCall& call);
   Result<HttpResponse> Count(const ApiCall& call);
   Result<HttpResponse> Search(const ApiCall& call);

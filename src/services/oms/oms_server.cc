@@ -39,7 +39,7 @@ struct OmsServer::Impl {
         statuses(parts.context, parts.claims, parts.graph),
         progress(parts.context, parts.graph, parts.search, parts.search_passed),
         reads(parts.context, parts.claims, parts.graph, parts.search, progress, read_steps,
-              options.request_timeout),
+              {options.request_timeout, options.point_reads}),
         streams(parts.context, options.streams),
         health(runtime, parts.health, options.health),
         write_routes(runtime, commands, statuses, read_steps, options.request_timeout),

@@ -15,6 +15,7 @@
 #include "services/oms/event_stream.h"
 #include "services/oms/health.h"
 #include "services/oms/progress.h"
+#include "services/oms/read_service.h"
 
 namespace saffron {
 
@@ -26,6 +27,7 @@ struct OmsOptions {
   std::size_t max_bulk_body_bytes = 16 << 20;
   int write_tasks = 4;
   int read_tasks = 8;
+  PointReads point_reads = PointReads::kOnTasks;
   EventStreams::Options streams;
   HealthMonitor::Options health;
   std::string version = "0.1.0";

@@ -96,10 +96,10 @@ Result<HttpResponse> OntologyReads::DatabaseExists(const ApiCall& call) {
 
 Result<HttpResponse> OntologyReads::ListClasses(const ApiCall& call) {
   SAFFRON_ASSIGN(std::string branch, BranchOf(call.request));
-  SAFFRON_ASSIGN(LiveScope scope, reads_.LiveScopeOf(call.Param("db"), branch));
+  SAFFRON_ASSIGN(LiveScopePtr scope, reads_.LiveScopeOf(call.Param("db"), branch));
   std::vector<AggregateKey> keys;
-  for (const auto& [id, incarnation] : scope.classes) {
-    keys.push_back(AggregateKey::OntologyClass(scope.db, branch, id));
+  for (const auto& [id, incarnation] : scope->classes) {
+    keys.push_back(AggregateKey::OntologyClass(scope->db, branch, id));
   }
   SAFFRON_ASSIGN(auto nodes, reads_.graph().Get(keys));
   std::vector<GraphNode> live;

@@ -69,6 +69,8 @@ class ReadGate {
 
   // False: not yet.
   Result<bool> Pass();
+  // Pass then asks the registry; without, it asks the store for one row at most.
+  bool needs_position() const { return conditions_.min_position.has_value(); }
   // Parked aggregates that were passed over.
   const std::vector<std::string>& warnings() const { return warnings_; }
 

@@ -7,8 +7,6 @@
 namespace saffron {
 namespace {
 
-constexpr std::size_t kPageNodes = 1000;
-
 Result<ReadGate::Conditions> ConditionsOf(const ApiCall& call, const ReadService::Route& route) {
   ReadGate::Conditions conditions;
   conditions.store = route.store;
@@ -58,8 +56,9 @@ void ReadService::Serve(const CallPtr& call, const std::shared_ptr<const Route>&
   Result<ReadGate::Conditions> conditions = ConditionsOf(*call, *route);
   if (!conditions.ok()) return call->Send(AnswerOf(conditions.error()));
   auto gate = std::make_shared<ReadGate>(context_, claims_, progress_, std::move(*conditions));
+  if (AnswerAtOnce(*call, *route, *gate)) return;
   steps_.Run(
-      call, call->arrived + wait->value_or(request_timeout_),
+      call, call->arrived + wait->value_or(options_.request_timeout),
       [call, route, gate]() -> std::optional<HttpResponse> {
         Result<bool> passed = gate->Pass();
         if (!passed.ok()) return AnswerOf(passed.error());
@@ -76,32 +75,26 @@ void ReadService::Serve(const CallPtr& call, const std::shared_ptr<const Route>&
       });
 }
 
-Result<LiveScope> ReadService::LiveScopeOf(std::string_view db, std::string_view branch) {
-  const AggregateKey key = AggregateKey::Database(db);
-  SAFFRON_ASSIGN(auto nodes, graph_.Get({key}));
-  auto database = nodes.find(key);
-  if (database == nodes.end() || database->second.lifecycle != Lifecycle::kPresent) {
-    return NotFound("there is no database \"" + std::string(db) + "\"");
-  }
-  LiveScope scope{std::string(db), std::string(branch), database->second.incarnation, {}};
-  const std::string prefix = scope.db + ":" + scope.branch + ":";
-  std::string after;
-  while (true) {
-    SAFFRON_ASSIGN(std::vector<GraphNode> classes,
-                   graph_.List(AggregateType::kOntologyClass, prefix, after, kPageNodes));
-    for (const GraphNode& node : classes) {
-      after = node.key.id;
-      if (node.lifecycle != Lifecycle::kPresent || node.scope.database != scope.database) continue;
-      scope.classes.emplace(node.key.id.substr(prefix.size()), node.incarnation);
-    }
-    if (classes.size() < kPageNodes) return scope;
-  }
+bool ReadService::AnswerAtOnce(ApiCall& call, const Route& route, ReadGate& gate) {
+  if (options_.point_reads != PointReads::kOnIoThreads || !route.at_once) return false;
+  if (gate.needs_position()) return false;  // asks the registry
+  Result<bool> passed = gate.Pass();
+  if (passed.ok() && !*passed) return false;
+  Result<std::optional<HttpResponse>> answer =
+      passed.ok() ? route.at_once(call) : Result<std::optional<HttpResponse>>(passed.error());
+  if (answer.ok() && !*answer) return false;
+  call.Send(answer.ok() ? std::move(**answer) : AnswerOf(answer.error()));
+  return true;
 }
 
-Result<LiveScope> ReadService::LiveScopeWith(std::string_view db, std::string_view branch,
-                                             std::string_view class_id) {
-  SAFFRON_ASSIGN(LiveScope scope, LiveScopeOf(db, branch));
-  if (scope.classes.contains(class_id)) return scope;
+Result<LiveScopePtr> ReadService::LiveScopeOf(std::string_view db, std::string_view branch) {
+  return scopes_.Of(db, branch);
+}
+
+Result<LiveScopePtr> ReadService::LiveScopeWith(std::string_view db, std::string_view branch,
+                                                std::string_view class_id) {
+  SAFFRON_ASSIGN(LiveScopePtr scope, LiveScopeOf(db, branch));
+  if (scope->classes.contains(class_id)) return scope;
   return NotFound("there is no class \"" + std::string(class_id) + "\"");
 }
 

@@ -8,9 +8,15 @@
 #include <vector>
 
 #include "services/oms/api_call.h"
+#include "services/oms/live_scopes.h"
 #include "services/oms/progress.h"
 
 namespace saffron {
+
+// Where a read of one row of the graph is made. An engine in this process answers within
+// microseconds, less than it costs to hand the request to a task and its answer back; one behind a
+// network must not be waited for on an io thread. Who composes the process knows which it is.
+enum class PointReads { kOnTasks, kOnIoThreads };
 
 // Any thread. Reads never create anything.
 class ReadService {
@@ -19,6 +25,8 @@ class ReadService {
   using Handler = std::function<Result<HttpResponse>(const ApiCall&, const Warnings&)>;
   // Which aggregate a path names, for `min_seq`.
   using AggregateOf = std::function<AggregateKey(const ApiCall&)>;
+  // Answers with one read of the graph's rows, or not at all: then `handler` does.
+  using AtOnce = std::function<Result<std::optional<HttpResponse>>(const ApiCall&)>;
 
   struct Route {
     std::string_view operation;
@@ -26,17 +34,23 @@ class ReadService {
     AggregateOf aggregate;  // may be empty: the path names none
     Handler handler;
     bool own_warnings = false;  // the handler writes them
+    AtOnce at_once = nullptr;   // may be empty
+  };
+  struct Options {
+    Duration request_timeout = seconds(10);
+    PointReads point_reads = PointReads::kOnTasks;
   };
 
   ReadService(LogContext& context, ClaimRegistry& claims, GraphStore& graph, SearchIndex& search,
-              Progress& progress, StepRunner& steps, Duration request_timeout)
+              Progress& progress, StepRunner& steps, Options options)
       : context_(context),
         claims_(claims),
         graph_(graph),
         search_(search),
         progress_(progress),
         steps_(steps),
-        request_timeout_(request_timeout) {}
+        options_(options),
+        scopes_(graph) {}
 
   void Register(HandlerMap& handlers, Route route);
 
@@ -44,16 +58,19 @@ class ReadService {
   GraphStore& graph() { return graph_; }
   SearchIndex& search() { return search_; }
   StepRunner& steps() { return steps_; }
-  Duration request_timeout() const { return request_timeout_; }
+  Duration request_timeout() const { return options_.request_timeout; }
 
+  LiveScopes& scopes() { return scopes_; }
   // kNotFound when there is no such database.
-  Result<LiveScope> LiveScopeOf(std::string_view db, std::string_view branch);
+  Result<LiveScopePtr> LiveScopeOf(std::string_view db, std::string_view branch);
   // The same and the class in it.
-  Result<LiveScope> LiveScopeWith(std::string_view db, std::string_view branch,
-                                  std::string_view class_id);
+  Result<LiveScopePtr> LiveScopeWith(std::string_view db, std::string_view branch,
+                                     std::string_view class_id);
 
  private:
   void Serve(const CallPtr& call, const std::shared_ptr<const Route>& route);
+  // On the io thread. False: not answered.
+  bool AnswerAtOnce(ApiCall& call, const Route& route, ReadGate& gate);
 
   LogContext& context_;
   ClaimRegistry& claims_;
@@ -61,7 +78,8 @@ class ReadService {
   SearchIndex& search_;
   Progress& progress_;
   StepRunner& steps_;
-  const Duration request_timeout_;
+  const Options options_;
+  LiveScopes scopes_;
 };
 
 bool AliveIn(const LiveScope& scope, std::string_view class_id, Lifecycle lifecycle,
