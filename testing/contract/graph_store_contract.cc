@@ -281,7 +281,7 @@ TEST_P(GraphStoreContract, WhatIsReadUnderAnOntologyVersionHoldsUnderIt) {
       kept_number = number;
     }
   });
-  for (std::uint64_t number = 1; number <= 300; ++number) {
+  for (std::uint64_t number = 1; number <= 2000; ++number) {
     GraphNode node = Node("", "", number);
     node.key = key;
     Commit({node});
