@@ -2,6 +2,8 @@
 
 #include <sqlite3.h>
 
+#include <algorithm>
+
 namespace saffron::sqlite {
 
 namespace {
@@ -215,29 +217,66 @@ Status Connection::InTransaction(const std::function<Status()>& body) {
   return Run("BEGIN IMMEDIATE", body);
 }
 
+Status Connection::BeginSnapshot() {
+  SAFFRON_ASSIGN(Statement begin, Prepare("BEGIN"));
+  return begin.Run();
+}
+
+void Connection::EndSnapshot() {
+  // An error may have ended it already.
+  if (sqlite3_get_autocommit(handle_) != 0) return;
+  Result<Statement> end = Prepare("COMMIT");
+  if (!end.ok() || !end->Run().ok()) sqlite3_exec(handle_, "ROLLBACK", nullptr, nullptr, nullptr);
+}
+
 Status Connection::InSnapshot(const std::function<Status()>& body) { return Run("BEGIN", body); }
 
-// Connections of one file, lent one by one.
+// Connections of one file, lent one by one. A pool that keeps snapshots leaves a connection's
+// snapshot open from read to read, which saves the locks on the file that each would take (in the
+// kernel, and under a mutex of all the file's connections). None is kept while the writer is lent:
+// so none is older than the newest commit, and no checkpoint waits for one.
 class ReaderPool {
  public:
-  ReaderPool(const ConnectionOptions& options, std::size_t most) : options_(options), most_(most) {}
+  enum class Snapshots { kOfEachRead, kKept };
+
+  ReaderPool(const ConnectionOptions& options, std::size_t most, Snapshots snapshots)
+      : options_(options), most_(most), keeping_(snapshots == Snapshots::kKept) {}
 
   // The one given back last, whose cache is warm; a new one while there is room; or waits.
   Result<Connection*> Take();
   void GiveBack(Connection* reader);
+  // Around the time that the writer is lent. Only for a pool that keeps snapshots.
+  void StopKeeping();
+  void KeepAgain();
 
  private:
+  struct Reader {
+    std::unique_ptr<Connection> connection;
+    std::uint64_t snapshot = 0;  // the period in which it began; 0: none
+  };
+
+  Reader& Of(const Connection* connection);
+  // With the lock held, but for opening.
+  Result<Connection*> TakeIdle(std::unique_lock<std::mutex>& lock);
+  static void End(Reader& reader);
+
   const ConnectionOptions& options_;
   const std::size_t most_;
   std::mutex mutex_;
   std::condition_variable idle_again_;
-  std::vector<std::unique_ptr<Connection>> all_;
+  std::vector<Reader> all_;
   std::vector<Connection*> idle_;
   std::size_t opening_ = 0;
+  bool keeping_;
+  std::uint64_t period_ = 1;  // between two loans of the writer
 };
 
-Result<Connection*> ReaderPool::Take() {
-  std::unique_lock<std::mutex> lock(mutex_);
+ReaderPool::Reader& ReaderPool::Of(const Connection* connection) {
+  return *std::find_if(all_.begin(), all_.end(),
+                       [&](const Reader& reader) { return reader.connection.get() == connection; });
+}
+
+Result<Connection*> ReaderPool::TakeIdle(std::unique_lock<std::mutex>& lock) {
   while (idle_.empty()) {
     if (all_.size() + opening_ < most_) {
       ++opening_;
@@ -249,8 +288,8 @@ Result<Connection*> ReaderPool::Take() {
         idle_again_.notify_one();  // another may try in its place
         return std::move(opened).error();
       }
-      all_.push_back(std::move(opened).value());
-      return all_.back().get();
+      all_.push_back({std::move(opened).value()});
+      return all_.back().connection.get();
     }
     idle_again_.wait(lock);
   }
@@ -259,21 +298,54 @@ Result<Connection*> ReaderPool::Take() {
   return reader;
 }
 
-void ReaderPool::GiveBack(Connection* reader) {
+Result<Connection*> ReaderPool::Take() {
+  std::unique_lock<std::mutex> lock(mutex_);
+  SAFFRON_ASSIGN(Connection * taken, TakeIdle(lock));
+  Reader& reader = Of(taken);
+  // It begins with the first read.
+  if (keeping_ && reader.snapshot == 0 && taken->BeginSnapshot().ok()) reader.snapshot = period_;
+  return taken;
+}
+
+void ReaderPool::End(Reader& reader) {
+  if (std::exchange(reader.snapshot, 0) != 0) reader.connection->EndSnapshot();
+}
+
+void ReaderPool::GiveBack(Connection* connection) {
   std::lock_guard<std::mutex> lock(mutex_);
-  idle_.push_back(reader);
+  Reader& reader = Of(connection);
+  if (!keeping_ || reader.snapshot != period_) End(reader);
+  idle_.push_back(connection);
   idle_again_.notify_one();
 }
 
+void ReaderPool::StopKeeping() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  keeping_ = false;
+  ++period_;
+  for (Connection* connection : idle_) End(Of(connection));
+}
+
+void ReaderPool::KeepAgain() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  keeping_ = true;
+}
+
 Database::Lease::~Lease() {
-  if (home_ != nullptr) home_->GiveBack(connection_);
+  if (home_ == nullptr) return;
+  if (writer_lock_.owns_lock()) {
+    home_->KeepAgain();
+  } else {
+    home_->GiveBack(connection_);
+  }
 }
 
 Database::Database(DatabaseOptions options)
     : options_(std::move(options)),
-      readers_(std::make_unique<ReaderPool>(options_.connection, options_.max_readers)),
-      point_readers_(
-          std::make_unique<ReaderPool>(options_.connection, options_.max_point_readers)) {}
+      readers_(std::make_unique<ReaderPool>(options_.connection, options_.max_readers,
+                                            ReaderPool::Snapshots::kOfEachRead)),
+      point_readers_(std::make_unique<ReaderPool>(options_.connection, options_.max_point_readers,
+                                                  ReaderPool::Snapshots::kKept)) {}
 
 Database::~Database() = default;
 
@@ -288,7 +360,8 @@ Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options, const 
 
 Database::Lease Database::Writer() {
   std::unique_lock<std::mutex> lock(writer_mutex_);
-  return {nullptr, writer_.get(), std::move(lock)};
+  point_readers_->StopKeeping();
+  return {point_readers_.get(), writer_.get(), std::move(lock)};
 }
 
 Result<Database::Lease> Database::Borrow(ReaderPool& pool) {

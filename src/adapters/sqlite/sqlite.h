@@ -96,6 +96,9 @@ class Connection {
   Status InTransaction(const std::function<Status()>& body);
   // The same over one snapshot, for several reads that must agree.
   Status InSnapshot(const std::function<Status()>& body);
+  // The reads in between are of the moment of the first one.
+  Status BeginSnapshot();
+  void EndSnapshot();
 
   // The error of the handle's last call, by what the caller does about it: busy, full and I/O
   // errors kUnavailable, a damaged file kCorrupt, a constraint kConflict, too big kInvalid.
@@ -144,7 +147,7 @@ class Database {
     friend class Database;
     Lease(ReaderPool* home, Connection* connection, std::unique_lock<std::mutex> writer_lock)
         : home_(home), connection_(connection), writer_lock_(std::move(writer_lock)) {}
-    ReaderPool* home_;  // null for the writer
+    ReaderPool* home_;  // of the writer: the pool that keeps no snapshots meanwhile
     Connection* connection_;
     std::unique_lock<std::mutex> writer_lock_;
   };
@@ -155,7 +158,8 @@ class Database {
 
   Lease Writer();
   Result<Lease> Reader();
-  // For one row by its key: held for microseconds, so that who waits for one waits no longer.
+  // For one row by its key: held for microseconds, so that who waits for one waits no longer. What
+  // was committed before is seen, as by Reader.
   Result<Lease> PointReader();
 
  private:

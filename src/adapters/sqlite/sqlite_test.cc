@@ -155,6 +155,39 @@ TEST_F(SqliteTest, APointReadDoesNotWaitForLongReads) {
   EXPECT_EQ(Count(**point), 0);
 }
 
+TEST_F(SqliteTest, APointReadSeesWhatWasCommittedBefore) {
+  auto database = OpenDatabase();
+  for (int rows = 1; rows <= 20; ++rows) {
+    auto early = database->PointReader();
+    EXPECT_EQ(Count(**early), rows - 1);
+    {
+      auto writer = database->Writer();
+      ASSERT_TRUE(Insert(*writer, rows, "x").ok());
+      EXPECT_EQ(Count(**database->PointReader()), rows);  // also while the writer is lent
+      auto given_back_late = std::move(*early);
+    }
+    // Both connections, whichever began before the commit.
+    auto first = database->PointReader();
+    auto second = database->PointReader();
+    EXPECT_EQ(Count(**first), rows);
+    EXPECT_EQ(Count(**second), rows);
+  }
+}
+
+TEST_F(SqliteTest, KeptSnapshotsDoNotLetTheLogOfTheFileGrow) {
+  DatabaseOptions options;
+  options.connection.path = Path();
+  options.connection.wal_autocheckpoint_pages = 20;
+  auto database = Database::Open(options, "CREATE TABLE rows (id INTEGER PRIMARY KEY, value ANY)");
+  ASSERT_TRUE(database.ok());
+  const std::string large(10'000, 'x');
+  for (int rows = 1; rows <= 200; ++rows) {
+    ASSERT_TRUE(Insert(*(*database)->Writer(), rows, large).ok());
+    EXPECT_EQ(Count(**(*database)->PointReader()), rows);
+  }
+  EXPECT_LT(std::filesystem::file_size(Path() + "-wal"), 50u * 4096);
+}
+
 TEST_F(SqliteTest, StatementsOfTheSameTextNest) {
   auto database = OpenDatabase();
   auto writer = database->Writer();
