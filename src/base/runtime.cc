@@ -1,6 +1,6 @@
 #include "base/runtime.h"
 
-#include <cstdio>
+#include <cstdlib>
 
 namespace saffron {
 namespace {
@@ -16,6 +16,13 @@ bool ReadDigits(std::string_view text, std::size_t at, std::size_t count, int& o
     out = out * 10 + (text[i] - '0');
   }
   return true;
+}
+
+// The last `count` digits of a number that is not negative, at `text[at]`.
+void WriteDigits(std::string& text, std::size_t at, std::size_t count, std::int64_t number) {
+  for (std::size_t i = at + count; i > at; number /= 10) {
+    text[--i] = static_cast<char>('0' + number % 10);
+  }
 }
 
 // The offset east of UTC in minutes: "Z" or "+02:00".
@@ -43,13 +50,15 @@ std::string WallTime::ToRfc3339() const {
     --day;
   }
   std::chrono::year_month_day date{std::chrono::sys_days{std::chrono::days{day}}};
-  char text[48];
-  int length = std::snprintf(
-      text, sizeof text, "%04d-%02u-%02uT%02d:%02d:%02d.%03dZ", static_cast<int>(date.year()),
-      static_cast<unsigned>(date.month()), static_cast<unsigned>(date.day()),
-      static_cast<int>(in_day / 3'600'000), static_cast<int>(in_day / 60'000 % 60),
-      static_cast<int>(in_day / 1000 % 60), static_cast<int>(in_day % 1000));
-  return std::string(text, static_cast<std::size_t>(length));
+  std::string text = "0000-00-00T00:00:00.000Z";
+  WriteDigits(text, 0, 4, std::abs(static_cast<int>(date.year())));
+  WriteDigits(text, 5, 2, static_cast<unsigned>(date.month()));
+  WriteDigits(text, 8, 2, static_cast<unsigned>(date.day()));
+  WriteDigits(text, 11, 2, in_day / 3'600'000);
+  WriteDigits(text, 14, 2, in_day / 60'000 % 60);
+  WriteDigits(text, 17, 2, in_day / 1000 % 60);
+  WriteDigits(text, 20, 3, in_day % 1000);
+  return text;
 }
 
 std::optional<WallTime> ParseRfc3339(std::string_view text) {

@@ -147,13 +147,15 @@ Result<std::optional<HttpResponse>> InstanceReads::GetInstanceAtOnce(const ApiCa
 
 Result<HttpResponse> InstanceReads::InstanceIn(const LiveScope& scope, std::string_view instance,
                                                std::optional<std::string_view> of_class) {
-  if (of_class && !scope.classes.contains(*of_class)) {
-    return NotFound("there is no class \"" + std::string(*of_class) + "\"");
-  }
   std::vector<AggregateKey> keys;
-  for (const auto& [class_id, incarnation] : scope.classes) {
-    if (of_class && class_id != *of_class) continue;
-    keys.push_back(AggregateKey::Instance(scope.db, scope.branch, class_id, instance));
+  if (!of_class) {
+    for (const auto& [class_id, incarnation] : scope.classes) {
+      keys.push_back(AggregateKey::Instance(scope.db, scope.branch, class_id, instance));
+    }
+  } else if (scope.classes.contains(*of_class)) {
+    keys.push_back(AggregateKey::Instance(scope.db, scope.branch, *of_class, instance));
+  } else {
+    return NotFound("there is no class \"" + std::string(*of_class) + "\"");
   }
   SAFFRON_ASSIGN(auto nodes, reads_.graph().Get(keys));
   std::vector<const GraphNode*> live;
@@ -171,10 +173,14 @@ Result<HttpResponse> InstanceReads::InstanceIn(const LiveScope& scope, std::stri
     return ApiError(400, "several classes have an instance of this id: say which",
                     detail.append("}"));
   }
-  std::string data;
   const GraphNode& node = *live.front();
-  AppendInstance(data, node.key, node.version, node.document, node.updated_ms);
-  return DataAnswer(data);
+  std::string body;
+  body.reserve(node.document.size() + node.key.id.size() * 2 + 256);
+  JsonObject object(body);
+  AppendInstance(object.Text("status", "success").Key("data"), node.key, node.version,
+                 node.document, node.updated_ms);
+  object.Close();
+  return JsonAnswer(200, std::move(body));
 }
 
 Result<HttpResponse> InstanceReads::List(const ApiCall& call) {

@@ -112,8 +112,9 @@ void OmsServer::Impl::Handle(HttpRequest&& request, Responder responder) {
       auto call = std::make_shared<ApiCall>(ApiCall{std::move(request), std::move(match),
                                                     std::move(responder), Role::kAnyone,
                                                     runtime.Now(), nullptr});
-      call->answered = [this, route, arrived = call->arrived](int status) {
-        metrics.Answered(route, status, runtime.Now() - arrived);
+      // Small enough to lie in the function object.
+      call->answered = [this, at = call.get()](int status) {
+        metrics.Answered(at->match.route, status, runtime.Now() - at->arrived);
       };
       Authenticator::Decision decision =
           authenticator.Decide(call->request.headers, RouteTable()[route].role);

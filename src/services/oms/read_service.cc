@@ -10,6 +10,7 @@ namespace {
 Result<ReadGate::Conditions> ConditionsOf(const ApiCall& call, const ReadService::Route& route) {
   ReadGate::Conditions conditions;
   conditions.store = route.store;
+  if (!call.request.Query("min_seq") && !call.request.Query("min_position")) return conditions;
   conditions.db = call.Param("db");
   if (route.aggregate) {
     conditions.aggregate = route.aggregate(call);
