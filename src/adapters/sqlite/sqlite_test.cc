@@ -158,15 +158,18 @@ TEST_F(SqliteTest, APointReadDoesNotWaitForLongReads) {
 TEST_F(SqliteTest, APointReadSeesWhatWasCommittedBefore) {
   auto database = OpenDatabase();
   for (int rows = 1; rows <= 20; ++rows) {
-    auto early = database->PointReader();
-    EXPECT_EQ(Count(**early), rows - 1);
     {
-      auto writer = database->Writer();
-      ASSERT_TRUE(Insert(*writer, rows, "x").ok());
-      EXPECT_EQ(Count(**database->PointReader()), rows);  // also while the writer is lent
-      auto given_back_late = std::move(*early);
+      auto early = database->PointReader();
+      EXPECT_EQ(Count(**early), rows - 1);
+      {
+        auto writer = database->Writer();
+        // Also while the writer is lent.
+        EXPECT_EQ(Count(**database->PointReader()), rows - 1);
+        ASSERT_TRUE(Insert(*writer, rows, "x").ok());
+        EXPECT_EQ(Count(**database->PointReader()), rows);
+      }
     }
-    // Both connections, whichever began before the commit.
+    // Both connections; one was given back after the commit, with a snapshot from before it.
     auto first = database->PointReader();
     auto second = database->PointReader();
     EXPECT_EQ(Count(**first), rows);
