@@ -5,6 +5,15 @@
 
 #include "app/cli.h"
 
+#ifdef SAFFRON_JEMALLOC
+// Read by jemalloc when the process starts (docs/adr/0007-jemalloc.md): as many arenas as serve two
+// cores without contention, and what is freed goes back to the system within a second.
+extern "C" {
+extern const char* malloc_conf;
+const char* malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0,background_thread:true";
+}
+#endif
+
 int main(int argc, char** argv) {
   saffron::CliFunctions functions{.serve = saffron::RunServe};
   saffron::Console console{std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1};

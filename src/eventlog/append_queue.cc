@@ -38,6 +38,7 @@ bool AppendQueue::Add(QueuedPtr& request) {
     return false;
   }
   request->order = next_order_++;
+  if (!request->request.items.front().outcome) ++commands_;
   events_ += events;
   bytes_ += request->size_bytes;
   waiting_.emplace_hint(waiting_.end(), request->order, std::move(request));
@@ -53,6 +54,7 @@ void AppendQueue::Requeue(QueuedPtr request, Duration delay) {
   }
   request->not_before = runtime_.Now() + delay;
   ++request->waits;
+  if (!request->request.items.front().outcome) ++commands_;
   events_ += request->request.items.size();
   bytes_ += request->size_bytes;
   std::uint64_t order = request->order;
@@ -75,6 +77,7 @@ bool AppendQueue::Free(const QueuedRequest& request, const KeyCounts& riding,
 QueuedPtr AppendQueue::Remove(std::map<std::uint64_t, QueuedPtr>::iterator at) {
   QueuedPtr request = std::move(at->second);
   waiting_.erase(at);
+  if (!request->request.items.front().outcome) --commands_;
   events_ -= request->request.items.size();
   bytes_ -= request->size_bytes;
   return request;
@@ -86,7 +89,7 @@ AppendQueue::Scan AppendQueue::Collect(const BatchLimits& limits, const KeyCount
   Scan scan{false, Instant::Max()};
   std::unordered_set<std::uint64_t> blocked;
   std::vector<std::uint64_t> chosen;
-  std::size_t events = 0, bytes = 0;
+  std::size_t events = 0, bytes = 0, outcomes = 0;
   bool full = false, outcomes_only = true;
   Instant oldest = Instant::Max();
   for (auto at = waiting_.begin(); at != waiting_.end() && !full;) {
@@ -96,7 +99,9 @@ AppendQueue::Scan AppendQueue::Collect(const BatchLimits& limits, const KeyCount
       continue;
     }
     scan.next = std::min(scan.next, request.deadline);
-    if (request.not_before > now || !Free(request, riding, blocked)) {
+    const bool outcome = request.request.items.front().outcome.has_value();
+    const bool enough = outcome && commands_ > 0 && outcomes >= limits.max_outcomes_beside;
+    if (enough || request.not_before > now || !Free(request, riding, blocked)) {
       if (request.not_before > now) scan.next = std::min(scan.next, request.not_before);
       blocked.insert(request.keys.begin(), request.keys.end());
       ++at;
@@ -110,7 +115,8 @@ AppendQueue::Scan AppendQueue::Collect(const BatchLimits& limits, const KeyCount
     if (over && !chosen.empty()) break;
     chosen.push_back(request.order);
     oldest = std::min(oldest, request.submitted);
-    outcomes_only = outcomes_only && request.request.items.front().outcome.has_value();
+    outcomes += outcome ? request.request.items.size() : 0;
+    outcomes_only = outcomes_only && outcome;
     ++at;
   }
   if (chosen.empty()) return scan;

@@ -45,6 +45,8 @@ struct BatchLimits {
   // The same for a batch of outcomes alone. Nobody waits for their acknowledgement, and a slot that
   // they share with the next commands is a write, and a sync, less.
   Duration outcome_linger = milliseconds(2);
+  // Of outcomes in a batch while commands wait: somebody waits for those.
+  std::size_t max_outcomes_beside = 128;
 };
 
 class AppendQueue {
@@ -91,7 +93,7 @@ class AppendQueue {
   std::map<std::uint64_t, QueuedPtr> waiting_;  // by order
   KeyCounts held_;                              // keys in batches not settled yet
   std::uint64_t next_order_ = 1;
-  std::size_t events_ = 0, bytes_ = 0;
+  std::size_t events_ = 0, bytes_ = 0, commands_ = 0;
   int takers_ = 0;
   std::uint64_t wakes_ = 0;
   bool closed_ = false;

@@ -5,10 +5,11 @@
 // since the last flush began, `writing` while a flush runs, `written` by the one before, which
 // spares reading back what was written a moment ago.
 //
-// Not synchronized. While a flush runs, the thread that writes may call ForEachWriting without the
+// Not synchronized. While a flush runs, the thread that writes may call Writing without the
 // lock that guards all else: nothing changes that generation until Written.
 #pragma once
 
+#include <algorithm>
 #include <memory>
 #include <optional>
 #include <unordered_map>
@@ -53,9 +54,17 @@ class HeldRows {
     written_.clear();
   }
 
-  template <class Visit>  // Visit(key, entry)
-  void ForEachWriting(Visit visit) const {
-    for (const auto& [key, entry] : writing_) visit(key, entry);
+  // What a flush has to write or delete, in the order of order(pair of key and entry).
+  template <class Order>
+  std::vector<const std::pair<const Key, Entry>*> Writing(Order order) const {
+    std::vector<const std::pair<const Key, Entry>*> rows;
+    rows.reserve(writing_.size());
+    for (const auto& held : writing_) {
+      if (held.second.row || held.second.before) rows.push_back(&held);
+    }
+    std::sort(rows.begin(), rows.end(),
+              [&](const auto* a, const auto* b) { return order(*a) < order(*b); });
+    return rows;
   }
   // The rows that the files may not have yet, the newest of each key.
   template <class Visit>

@@ -2,6 +2,7 @@
 #include <pthread.h>
 
 #include <chrono>
+#include <tuple>
 #include <utility>
 
 #include "adapters/rocksdb/registry_batch.h"
@@ -74,6 +75,7 @@ Status RocksdbRegistry::Flush() {
 }
 
 bool RocksdbRegistry::Freeze() {
+  std::lock_guard journaling(journal_mutex_);  // a record numbered below its end is written
   std::lock_guard lock(mutex_);
   flush_wanted_.store(false);
   if (changed() == 0 && !control_changed_) return false;
@@ -86,23 +88,29 @@ bool RocksdbRegistry::Freeze() {
   return true;
 }
 
+// In the order of the keys on file, so that each row is inserted beside the one before it.
 void RocksdbRegistry::FillBatch(RegistryBatch& batch) const {
-  aggregates_.ForEachWriting(
-      [&](const AggregateKey&, const auto& entry) { batch.PutAggregate(*entry.row); });
-  commands_.ForEachWriting([&](const EventId&, const auto& entry) {
-    if (entry.row) {
-      batch.PutCommand(*entry.row, entry.before.get());
-    } else if (entry.before) {
-      batch.DeleteCommand(*entry.before);
+  for (const auto* held : aggregates_.Writing([](const auto& row) -> auto& { return row.first; })) {
+    batch.PutAggregate(*held->second.row);
+  }
+  const auto by_aggregate = [](const auto& row) {
+    const CommandRow& command = row.second.row ? *row.second.row : *row.second.before;
+    return std::tie(command.aggregate, command.number);
+  };
+  for (const auto* held : commands_.Writing(by_aggregate)) {
+    if (held->second.row) {
+      batch.PutCommand(*held->second.row, held->second.before.get());
+    } else {
+      batch.DeleteCommand(*held->second.before);
     }
-  });
-  claims_.ForEachWriting([&](const ClaimKey&, const auto& entry) {
-    if (entry.row) {
-      batch.PutClaim(*entry.row, entry.before.get());
-    } else if (entry.before) {
-      batch.DeleteClaim(*entry.before);
+  }
+  for (const auto* held : claims_.Writing([](const auto& row) -> auto& { return row.first; })) {
+    if (held->second.row) {
+      batch.PutClaim(*held->second.row, held->second.before.get());
+    } else {
+      batch.DeleteClaim(*held->second.before);
     }
-  });
+  }
   for (const BatchId& old : reservations_on_file_) {
     if (!frozen_->reservations.contains(old)) batch.DeleteReservation(old);
   }
@@ -142,6 +150,7 @@ Status RocksdbRegistry::Clear() {
                                  Family::kOpenClaims, Family::kParked,       Family::kClaimJournal};
   {
     std::lock_guard flushing(flush_mutex_);
+    std::lock_guard journaling(journal_mutex_);
     std::lock_guard lock(mutex_);
     RegistryBatch batch(*database_);
     for (Family family : kCleared) batch.DeleteRange(family, "", AfterAllKeys());

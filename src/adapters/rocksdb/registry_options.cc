@@ -88,6 +88,8 @@ std::vector<rocksdb::ColumnFamilyDescriptor> RegistryFamilies(
     settings.max_bytes_for_level_base = 128 * kMiB;
     settings.level_compaction_dynamic_level_bytes = true;
     settings.compression = rocksdb::kLZ4Compression;
+    // A flush inserts in the order of the keys: each next to the one before.
+    settings.memtable_insert_with_hint_prefix_extractor.reset(rocksdb::NewFixedPrefixTransform(1));
     if (family == Family::kCommands) {
       // Looked up by whole id and never scanned: hashed, the write buffer costs half the CPU of a
       // sorted one (it is sorted once, when it is flushed).

@@ -57,16 +57,26 @@ Status RocksdbRegistry::LookUp(const RegistryReader& reader, const ClaimRead& re
 Status RocksdbRegistry::Transact(const ClaimRead& read, const ClaimRegistry::Decide& decide) {
   SAFFRON_TRY(CheckHandlers(read));
   SAFFRON_TRY(KeepUp());
-  std::lock_guard lock(mutex_);
-  Unheld unheld;
-  ClaimRows rows = HeldOf(read, unheld);
-  SAFFRON_TRY(LookUp(RegistryReader(*database_, nullptr), read, unheld, rows));
-  ClaimWrite write = decide(rows);
-  return Apply(rows, write);
+  std::lock_guard journaling(journal_mutex_);
+  RegistryBatch batch(*database_);
+  {
+    std::lock_guard lock(mutex_);
+    Unheld unheld;
+    ClaimRows rows = HeldOf(read, unheld);
+    SAFFRON_TRY(LookUp(RegistryReader(*database_, nullptr), read, unheld, rows));
+    ClaimWrite write = decide(rows);
+    SAFFRON_TRY(Apply(rows, write, batch));
+  }
+  if (batch.empty()) return Ok();
+  Status written = batch.Write();
+  if (written.ok()) return Ok();
+  // Not in the journal, but already what others see.
+  failing_.store(true);
+  return UnknownOutcome(written.error().message());
 }
 
 // The journal holds the claims until a flush has written their rows.
-Status RocksdbRegistry::Apply(ClaimRows& rows, ClaimWrite& write) {
+Status RocksdbRegistry::Apply(ClaimRows& rows, ClaimWrite& write, RegistryBatch& batch) {
   std::vector<ClaimKey> keys;
   for (const auto& row : write.put_claims) {
     SAFFRON_TRY(CheckHandler(row.key.handler));
@@ -75,16 +85,11 @@ Status RocksdbRegistry::Apply(ClaimRows& rows, ClaimWrite& write) {
   Unheld unread;
   Gather(claims_, keys, rows.claims, unread.claims);
   SAFFRON_TRY(RegistryReader(*database_, nullptr).Claims(unread.claims, rows.claims));
-  RegistryBatch batch(*database_);
+  for (const auto& row : write.put_parked) SAFFRON_TRY(CheckHandler(row.key.handler));
   if (!write.put_claims.empty()) batch.PutJournal(journal_end_, write.put_claims);
-  for (const auto& row : write.put_parked) {
-    SAFFRON_TRY(CheckHandler(row.key.handler));
-    batch.PutParked(row);
-  }
+  for (const auto& row : write.put_parked) batch.PutParked(row);
   for (const auto& key : write.delete_parked) batch.DeleteParked(key);
   for (const auto& row : write.put_leases) batch.PutLease(row);
-  if (batch.empty()) return Ok();
-  SAFFRON_TRY(batch.Write());
   if (write.put_claims.empty()) return Ok();
   ++journal_end_;
   for (auto& row : write.put_claims) PutClaim(std::move(row), rows.claims);
@@ -95,6 +100,7 @@ Status RocksdbRegistry::Apply(ClaimRows& rows, ClaimWrite& write) {
 Result<ClaimRows> RocksdbRegistry::Read(const ClaimRead& read) {
   SAFFRON_TRY(CheckHandlers(read));
   Unheld unheld;
+  std::lock_guard journaling(journal_mutex_);  // parked rows and leases are those of the files
   std::unique_lock lock(mutex_);
   ClaimRows rows = HeldOf(read, unheld);
   rocksdb::ManagedSnapshot snapshot(&database_->db());
@@ -144,7 +150,7 @@ Result<std::vector<ParkedRow>> RocksdbRegistry::Parked(const std::string& handle
 }
 
 Status RocksdbRegistry::PutPublished(const PublishedRow& row, SlotNumber prune_below) {
-  std::lock_guard lock(mutex_);
+  std::lock_guard lock(published_mutex_);
   RegistryBatch batch(*database_);
   batch.PutPublished(row);
   // The first time from the beginning; then from where the last call stopped, so that the rows it

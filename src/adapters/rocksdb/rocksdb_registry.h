@@ -49,7 +49,7 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
  public:
   struct Options {
     std::string directory;
-    std::size_t write_buffer_bytes = std::size_t{32} << 20;  // of all tables together
+    std::size_t write_buffer_bytes = std::size_t{16} << 20;  // of all tables together
     std::size_t block_cache_bytes = std::size_t{32} << 20;
     std::function<std::int64_t()> now_ms;  // empty: the machine's clock, never going back
     std::string boot_id;                   // empty: the kernel's
@@ -128,7 +128,7 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
                       std::unordered_map<ClaimKey, ClaimRow>& claims);
   void Apply(RegistryRows& rows, RegistryWrite& write,
              std::unordered_map<ClaimKey, ClaimRow>& claims);
-  Status Apply(ClaimRows& rows, ClaimWrite& write);
+  Status Apply(ClaimRows& rows, ClaimWrite& write, RegistryBatch& batch);
   void PutClaim(ClaimRow row, std::unordered_map<ClaimKey, ClaimRow>& rows);
   std::size_t changed() const;
   void WakeFlusher();
@@ -171,6 +171,10 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   std::uint64_t journal_begin_ = 0;
   std::atomic<bool> failing_{false};  // the last flush failed
 
+  // Between flush_mutex_ and mutex_: held over a claim transaction and its record. Transactions of
+  // the append side go on beside that write, which may have to wait for one of a flush.
+  std::mutex journal_mutex_;
+
   std::mutex mutex_;
   // Under mutex_, as they are now.
   HeldRows<AggregateKey, AggregateRow> aggregates_;
@@ -180,11 +184,13 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   RegistryControl control_;
   bool control_changed_ = false;  // or a reservation
   std::uint64_t journal_end_ = 0;
-  std::map<std::uint32_t, SlotNumber> published_floor_;  // no row of the shard is below
-  std::string prune_cursor_;                             // a key of claims: Prune goes on there
+  std::string prune_cursor_;  // a key of claims: Prune goes on there
 
   std::atomic<bool> flush_wanted_{false};
   std::atomic<bool> too_many_changed_{false};
+  std::mutex published_mutex_;
+  std::map<std::uint32_t, SlotNumber> published_floor_;  // no row of the shard is below
+
   std::condition_variable flush_due_;
   bool loaded_ = false, closing_ = false;
   std::thread flusher_;
