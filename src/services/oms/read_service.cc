@@ -60,12 +60,12 @@ void ReadService::Serve(const CallPtr& call, const std::shared_ptr<const Route>&
   auto gate = std::make_shared<ReadGate>(context_, claims_, progress_, std::move(*conditions));
   steps_.Run(
       call, call->arrived + wait->value_or(request_timeout_),
-      [call, route, gate]() -> std::optional<HttpResponse> {
+      [this, call, route, gate]() -> std::optional<HttpResponse> {
         Result<bool> passed = gate->Pass();
-        if (!passed.ok()) return AnswerOf(passed.error());
+        if (!passed.ok()) return Failed(*route, passed.error());
         if (!*passed) return std::nullopt;
         Result<HttpResponse> answer = route->handler(*call, gate->warnings());
-        if (!answer.ok()) return AnswerOf(answer.error());
+        if (!answer.ok()) return Failed(*route, answer.error());
         if (!route->own_warnings) AddWarnings(*answer, gate->warnings());
         return std::move(*answer);
       },
@@ -74,6 +74,15 @@ void ReadService::Serve(const CallPtr& call, const std::shared_ptr<const Route>&
             ApiError(503, "the read model has not reached what min_seq or min_position asks for"),
             1);
       });
+}
+
+// Damage and defects are not the client's to find.
+HttpResponse ReadService::Failed(const Route& route, const Error& error) {
+  if (error.code() == Code::kCorrupt || error.code() == Code::kInternal) {
+    context_.log.Error("read_failed",
+                       {{"operation", route.operation}, {"error", error.ToString()}});
+  }
+  return AnswerOf(error);
 }
 
 Result<LiveScope> ReadService::LiveScopeOf(std::string_view db, std::string_view branch) {

@@ -54,6 +54,7 @@ class ReadService {
 
  private:
   void Serve(const CallPtr& call, const std::shared_ptr<const Route>& route);
+  HttpResponse Failed(const Route& route, const Error& error);
 
   LogContext& context_;
   ClaimRegistry& claims_;
