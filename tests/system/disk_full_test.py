@@ -13,38 +13,42 @@ from saffron_process import Server, wait_for  # noqa: E402
 ORDER = {"id": "Order", "properties": [
     {"name": "order_id", "type": "string", "required": True, "primary_key": True},
     {"name": "note", "type": "string"}]}
-MIB = 64
-NOTE = "n" * 2000  # so that what a store keeps in hand is used up soon
-CREATE = "/api/v1/instances/shop/async/Order/create"
+# Small, but with room for the backlog once the ballast is gone.
+SMALL_MIB, ROOMY_MIB = 64, 256
+BULK = 200
+NOTE = "n" * 1000  # so that what a store keeps in hand is used up soon
+ORDERS = "/api/v1/instances/shop/async/Order"
 
 
 class DiskFullTest(unittest.TestCase):
-    def setUp(self):
+    def start_on(self, small):
+        """A server with every store on a disk of its own, and one of them small."""
         if not small_disk.may_mount():
             self.skipTest("no mount namespace can be had here; in one process: "
                           "DirectorySpaceTest, RocksdbRegistryTest.AFullDisk..., SqliteTest.Full...")
         self.folder = tempfile.TemporaryDirectory(prefix="saffron-full-")
+        self.addCleanup(self.folder.cleanup)
         data = os.path.join(self.folder.name, "data")
         # The data folder itself is that of the bus.
-        self.disks = {name: small_disk.SmallDisk(os.path.join(data, name), MIB)
-                      for name in ("", "objects", "registry", "graph", "search")}
+        for name in ("", "objects", "registry", "graph", "search"):
+            disk = small_disk.SmallDisk(os.path.join(data, name),
+                                        SMALL_MIB if name == small else ROOMY_MIB)
+            self.addCleanup(disk.unmount)
+            if name == small:
+                self.disk = disk
         self.server = Server(data, SAFFRON_RESERVATION_SECONDS="1",
-                             SAFFRON_REQUEST_TIMEOUT_SECONDS="2").start()
+                             SAFFRON_REQUEST_TIMEOUT_SECONDS="2")
+        self.addCleanup(self.end_server)
+        self.server.start()
         self.expect(200, "POST", "/database/create?wait=20", {"name": "shop"})
         self.expect(200, "POST", "/database/shop/ontology?wait=20", ORDER)
         self.accepted = set()
         for i in range(5):
             self.assertEqual(self.create(f"before-{i}", wait=20)[0], 200)
 
-    def tearDown(self):
-        if not small_disk.may_mount():
-            return
-        if self.server.process.poll() is None:
+    def end_server(self):
+        if self.server.process and self.server.process.poll() is None:
             self.server.kill()
-        else: print("ENDED", self.server.process.returncode, self.server.tail())
-        for name in reversed(self.disks):
-            self.disks[name].unmount()
-        self.folder.cleanup()
 
     def expect(self, status, method, path, body=None):
         got, answer, _ = self.server.ask(method, "/api/v1" + path, body)
@@ -54,11 +58,26 @@ class DiskFullTest(unittest.TestCase):
     def create(self, order, wait=0):
         """The id is the key too: asked again, it is the same command."""
         status, answer, headers = self.server.ask(
-            "POST", CREATE + (f"?wait={wait}" if wait else ""),
+            "POST", ORDERS + "/create" + (f"?wait={wait}" if wait else ""),
             {"data": {"order_id": order, "note": NOTE}}, {"Idempotency-Key": order})
         if status in (200, 202):
             self.accepted.add(order)
         return status, answer, headers
+
+    def create_many(self, name):
+        """A bulk of orders; true when each was taken."""
+        orders = [f"{name}-{i}" for i in range(BULK)]
+        status, answer, _ = self.server.ask(
+            "POST", ORDERS + "/bulk-create",
+            {"instances": [{"order_id": order, "note": NOTE} for order in orders]},
+            {"Idempotency-Key": name})
+        if status == 503:
+            return False
+        self.assertEqual(status, 202, answer)
+        taken = [item["error"] is None if "error" in item else True
+                 for item in answer["result"]["items"]]
+        self.accepted.update(order for order, ok in zip(orders, taken) if ok)
+        return all(taken)
 
     def readiness(self):
         status, answer, _ = self.server.ask("GET", "/health/ready")
@@ -70,15 +89,20 @@ class DiskFullTest(unittest.TestCase):
             return status == 503 and components[component].get("reason") == "no space left"
         wait_for(f"readiness names {component}", named)
 
-    def write_until_refused(self, disk):
-        """What is refused for want of space."""
-        for i in range(3000):
-            disk.fill()
-            order = f"full-{i}"
-            status, answer, headers = self.create(order)
-            if status != 202:
-                return order, status, answer, headers
-        raise AssertionError("a full disk took 3000 commands")
+    def write_until_refused(self):
+        """The bulk that was not taken, or not whole, for want of space."""
+        for i in range(200):
+            self.disk.fill()
+            if not self.create_many(f"full{i}"):
+                return f"full{i}"
+        raise AssertionError("a full disk took 200 bulks")
+
+    def seen_soon(self, condition):
+        """Health is asked every two seconds."""
+        try:
+            return wait_for("", condition, 3)
+        except AssertionError:
+            return False
 
     def expect_reads(self):
         document = self.expect(200, "GET", "/instance/shop/instance/before-1?class=Order")
@@ -105,53 +129,55 @@ class DiskFullTest(unittest.TestCase):
         self.assertTrue(again["clean"], again)
         self.assertEqual(again["digest"], report["digest"])
 
-    def refused_and_resumed(self, name, component):
-        disk = self.disks[name]
-        refused, status, answer, headers = self.write_until_refused(disk)
+    def refused_and_resumed(self, component):
+        bulk = self.write_until_refused()
+        self.disk.fill()
+        self.wait_until_named(component)
+        self.expect_reads()
+        status, answer, headers = self.create("single")
         self.assertEqual(status, 503, answer)
         self.assertIn("Retry-After", headers)
         self.assertIn("command_id", answer)
-        self.wait_until_named(component)
-        self.expect_reads()
-        status, answer, _ = self.create("reason")
-        self.assertEqual(status, 503, answer)
         self.assertIn(f"{component} (no space left)", answer["message"])
         self.assertNotIn(self.folder.name, str(answer), "paths are for the log")
-        disk.free()
+        self.disk.free()
         # The same commands again: whatever became of the first try, they are there once.
-        for order in (refused, "reason"):
-            wait_for(f"{order} is taken", lambda order=order: self.create(order)[0] == 202)
+        wait_for("the bulk is taken", lambda: self.create_many(bulk))
+        wait_for("the single is taken", lambda: self.create("single")[0] == 202)
         self.expect_exactly_once()
 
-    def late_and_resumed(self, name, component):
+    def late_and_resumed(self, component):
         """A sink's disk: commands are acknowledged, for the log has them; they complete later."""
-        disk = self.disks[name]
-        for i in range(3000):
-            disk.fill()
-            status, answer, _ = self.create(f"full-{i}")
-            self.assertEqual(status, 202, answer)
-            if self.readiness()[0] == 503:
+        for i in range(20):
+            self.disk.fill()
+            self.assertTrue(self.create_many(f"full{i}"))
+            if self.seen_soon(lambda: self.readiness()[0] == 503):
                 break
         self.wait_until_named(component)
         self.assertEqual(self.create("late")[0], 202)
         self.expect_reads()
-        disk.free()
+        self.disk.free()
         self.expect_exactly_once()
 
     def test_the_log(self):
-        self.refused_and_resumed("objects", "object_store")
+        self.start_on("objects")
+        self.refused_and_resumed("object_store")
 
     def test_the_registry(self):
-        self.refused_and_resumed("registry", "registry")
+        self.start_on("registry")
+        self.refused_and_resumed("registry")
 
     def test_the_graph(self):
-        self.late_and_resumed("graph", "graph-writer")
+        self.start_on("graph")
+        self.late_and_resumed("graph-writer")
 
     def test_the_search_index(self):
-        self.late_and_resumed("search", "projection")
+        self.start_on("search")
+        self.late_and_resumed("projection")
 
     def test_the_bus(self):
-        self.late_and_resumed("", "publisher")
+        self.start_on("")
+        self.late_and_resumed("publisher")
 
 
 if __name__ == "__main__":
