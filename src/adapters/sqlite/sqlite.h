@@ -119,7 +119,7 @@ struct DatabaseOptions {
   ConnectionOptions connection;
   std::size_t max_readers = 4;
   // The log that the contents follow from. Empty: nobody asks.
-  std::string log_id;
+  std::string log_id = {};
 };
 
 // One file: a writer connection behind a mutex and a bounded pool of readers, opened when first
