@@ -24,8 +24,8 @@ class DiskFullTest(unittest.TestCase):
     def start_on(self, small):
         """A server with every store on a disk of its own, and one of them small."""
         if not small_disk.may_mount():
-            self.skipTest("no mount namespace can be had here; in one process: "
-                          "DirectorySpaceTest, RocksdbRegistryTest.AFullDisk..., SqliteTest.Full...")
+            self.skipTest("no mount namespace can be had here; without one: DirectorySpaceTest.*, "
+                          "RocksdbRegistryTest.AFullDisk*, SqliteTest.Full*, WatchedStore.*")
         self.folder = tempfile.TemporaryDirectory(prefix="saffron-full-")
         self.addCleanup(self.folder.cleanup)
         data = os.path.join(self.folder.name, "data")
