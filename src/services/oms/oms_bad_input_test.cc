@@ -108,7 +108,7 @@ TEST_F(OmsBadInputTest, DocumentsThatAreNotOfTheirClass) {
 TEST_F(OmsBadInputTest, ClassesAreOfTheirGrammarAndKnownToTheirInstances) {
   const std::string kClasses = "/api/v1/database/logistics/ontology";
   auto status_of = [&](std::string_view body) { return home_.Post(kClasses, body).status; };
-  EXPECT_EQ(status_of(R"({"id":"1Leg","properties":[]})"), 422);
+  EXPECT_EQ(status_of(R"({"id":"1Leg","properties":[]})"), 400);
   EXPECT_EQ(status_of(R"({"id":"Leg","properties":[{"name":"a b","type":"string"}]})"), 422);
   EXPECT_EQ(status_of(R"({"id":"Leg","properties":[{"name":"id","type":"colour"}]})"), 422);
   EXPECT_EQ(status_of(R"({"id":"Leg","parent_class":"Nobody","properties":[]})"), 422);
