@@ -106,8 +106,8 @@ class DamageTest(unittest.TestCase):
         report = self.server.verify()
         self.assertTrue(report["clean"], report)
 
-    # Regression: the reader of the log kept up to 64 failures, and each was waited for in turn after
-    # the slot had been put right.
+    # Regression: the reader of the log kept up to 64 failures, and each was waited for in turn
+    # after the slot had been put right.
     def test_nobody_goes_past_a_damaged_slot(self):
         """Graph and bus are to be made again from the log, and a slot of it is damaged."""
         slot = self.slots[len(self.slots) // 2]
