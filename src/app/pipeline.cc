@@ -72,20 +72,45 @@ Pipeline::~Pipeline() { Stop(); }
 Result<std::unique_ptr<Pipeline>> Pipeline::Open(const Config& config, Engines& engines,
                                                  Runtime& runtime, Log& log, Metrics& metrics) {
   std::unique_ptr<Pipeline> pipeline(new Pipeline(config, engines, runtime, log, metrics));
-  SAFFRON_TRY(pipeline->OpenLog(config));
+  SAFFRON_TRY(pipeline->OpenLog());
   pipeline->MakeParts(config);
   return pipeline;
 }
 
-Status Pipeline::OpenLog(const Config& config) {
-  SAFFRON_TRY(ProbeStore(*engines_.store, runtime_));
+Result<EventLogFormat> OpenLogFormat(const Config& config, ObjectStore& store, Runtime& runtime) {
+  SAFFRON_TRY(ProbeStore(store, runtime));
   EventLogFormat wanted;
   wanted.max_event_bytes = static_cast<std::uint64_t>(config.max_event_bytes);
   const bool chosen = wanted.max_event_bytes != kDefaultMaxEnvelopeBytes;
-  SAFFRON_ASSIGN(EventLogFormat format, OpenFormat(*engines_.store, runtime_, wanted, chosen));
+  return OpenFormat(store, runtime, wanted, chosen);
+}
+
+Status Pipeline::OpenLog() {
   context_ = std::make_unique<LogContext>(runtime_, *engines_.store, *engines_.registry, log_,
-                                          format, 0u, owner_, engines_.exclusive);
-  return OpenRegistry(*context_);
+                                          engines_.format, 0u, owner_, engines_.exclusive);
+  SAFFRON_TRY(OpenRegistry(*context_));
+  return CheckSinksNotAhead();
+}
+
+// A sink that has passed slots which the log does not have would answer with a history that never
+// was, and take the next slots of this one for known.
+Status Pipeline::CheckSinksNotAhead() {
+  SAFFRON_ASSIGN(RegistryRows rows, engines_.registry->Read({}));
+  SAFFRON_ASSIGN(GraphState graph, engines_.graph->State());
+  SAFFRON_ASSIGN(std::string stored, engines_.search->Watermark());
+  Result<ProjectionWatermark> search = DecodeWatermark(stored);
+  // A watermark that cannot be read is written anew, from the first slot on.
+  const std::pair<std::string_view, SlotNumber> sinks[] = {
+      {"graph", graph.position.slot}, {"search index", search.ok() ? search->slot : SlotNumber()}};
+  for (const auto& [name, passed] : sinks) {
+    if (passed < rows.control.next_slot) continue;
+    return Invalid("the " + std::string(name) + " is ahead of the log: it has passed slot " +
+                   std::to_string(passed.value) + ", the log ends before slot " +
+                   std::to_string(rows.control.next_slot.value) +
+                   "; if the log is the one you mean, move the " + std::string(name) +
+                   " away: it is made again from the log");
+  }
+  return Ok();
 }
 
 void Pipeline::MakeParts(const Config& config) {
@@ -145,12 +170,12 @@ void Pipeline::SweepSoon() {
   instance_worker_->SweepSoon();
 }
 
-std::vector<std::pair<std::string, bool>> Pipeline::Health() const {
-  return {{"publisher", publisher_->healthy()},
-          {"ontology-worker", ontology_worker_->healthy()},
-          {"instance-worker", instance_worker_->healthy()},
-          {"graph-writer", graph_writer_->healthy()},
-          {"projection", projection_->healthy()}};
+std::vector<std::pair<std::string, Status>> Pipeline::Health() const {
+  return {{"publisher", publisher_->health()},
+          {"ontology-worker", ontology_worker_->health()},
+          {"instance-worker", instance_worker_->health()},
+          {"graph-writer", graph_writer_->health()},
+          {"projection", projection_->health()}};
 }
 
 }  // namespace saffron

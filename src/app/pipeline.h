@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "app/config.h"
+#include "app/watched_store.h"
 #include "base/metrics.h"
 #include "eventlog/append_log.h"
 #include "eventlog/resolver.h"
@@ -28,7 +29,8 @@ namespace saffron {
 
 // The engines behind the ports, and who owns them.
 struct Engines {
-  std::unique_ptr<ObjectStore> store;
+  std::unique_ptr<WatchedStore> store;
+  EventLogFormat format;  // of the log in the store
   std::shared_ptr<AppendRegistry> registry;
   std::shared_ptr<ClaimRegistry> claims;  // the same engine
   std::unique_ptr<MessageBus> bus;
@@ -40,9 +42,12 @@ struct Engines {
   std::vector<std::pair<std::string, std::string>> described;
 };
 
+// Probes the store, then opens or makes the log in it.
+Result<EventLogFormat> OpenLogFormat(const Config& config, ObjectStore& store, Runtime& runtime);
+
 class Pipeline {
  public:
-  // Probes the store, opens or makes the log, and makes the registry serve (which may fence).
+  // Makes the registry serve (which may fence). kInvalid: engines that do not belong together.
   static Result<std::unique_ptr<Pipeline>> Open(const Config& config, Engines& engines,
                                                 Runtime& runtime, Log& log, Metrics& metrics);
   ~Pipeline();
@@ -60,8 +65,8 @@ class Pipeline {
   Projection& projection() { return *projection_; }
   GraphWriter& graph_writer() { return *graph_writer_; }
   Publisher& publisher() { return *publisher_; }
-  // Name of each part -> whether its last step did its work.
-  std::vector<std::pair<std::string, bool>> Health() const;
+  // Name of each part -> whether its last step did its work, else why not.
+  std::vector<std::pair<std::string, Status>> Health() const;
   // A command was freed or rebuilt: the workers look at the work list again.
   void SweepSoon();
 
@@ -77,7 +82,8 @@ class Pipeline {
   };
 
   Pipeline(const Config& config, Engines& engines, Runtime& runtime, Log& log, Metrics& metrics);
-  Status OpenLog(const Config& config);
+  Status OpenLog();
+  Status CheckSinksNotAhead();
   void MakeParts(const Config& config);
 
   Engines& engines_;

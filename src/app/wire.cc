@@ -12,6 +12,7 @@
 #include "adapters/sqlite/sqlite_graph.h"
 #include "adapters/sqlite/sqlite_search.h"
 #include "app/serve.h"
+#include "eventlog/recovery.h"
 
 namespace saffron {
 namespace {
@@ -31,10 +32,20 @@ Status MakeDataFolder(const std::string& path) {
   return MakeFolder(path);
 }
 
+// A log of a newer version is refused before anything is made, locked or swept.
+Status CheckVersion(const std::string& objects) {
+  Result<std::string> format = DirectoryStore::Peek(objects, kFormatKey);
+  if (format.Is(Code::kNotFound)) return Ok();
+  if (!format.ok()) return format.error();
+  Result<EventLogFormat> decoded = DecodeFormat(*format);
+  return decoded.ok() ? Ok() : Status(decoded.error().Within(objects));
+}
+
 }  // namespace
 
 Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   const std::string& home = config.data_dir;
+  SAFFRON_TRY(CheckVersion(home + "/objects"));
   SAFFRON_TRY(MakeDataFolder(home));
   SAFFRON_TRY(MakeFolder(home + "/graph"));
   SAFFRON_TRY(MakeFolder(home + "/search"));
@@ -45,7 +56,10 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   store.path = home + "/objects";
   store.durability =
       config.durability == "none" ? DurabilityMode::kNone : DurabilityMode::kEveryBatch;
-  SAFFRON_ASSIGN(engines.store, DirectoryStore::Open(store));
+  SAFFRON_ASSIGN(std::unique_ptr<DirectoryStore> objects, DirectoryStore::Open(store));
+  engines.store = std::make_unique<WatchedStore>(std::move(objects));
+  SAFFRON_ASSIGN(engines.format, OpenLogFormat(config, *engines.store, runtime));
+  const std::string log_id = engines.format.log.ToString();
   RocksdbRegistry::Options registry;
   registry.directory = home + "/registry";
   SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> opened, RocksdbRegistry::Open(registry));
@@ -53,14 +67,17 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   engines.claims = opened;
   SqliteBusOptions bus;
   bus.path = home + "/bus.db";
+  bus.log_id = log_id;
   SAFFRON_ASSIGN(engines.bus, OpenSqliteBus(runtime, bus));
   SqliteGraphOptions graph;
   graph.directory = home + "/graph";
+  graph.log_id = log_id;
   graph.cache_bytes = kSqliteCacheBytes;
   SAFFRON_ASSIGN(engines.graph, SqliteGraph::Open(graph));
   engines.local_graph = true;
   SqliteSearchOptions search;
   search.folder = home + "/search";
+  search.log_id = log_id;
   search.cache_bytes = kSqliteCacheBytes;
   SAFFRON_ASSIGN(engines.search, OpenSqliteSearch(search));
   engines.described = {{"object_store", store.path},

@@ -19,17 +19,20 @@ const EVP_MD* Algorithm() {
   return algorithm;
 }
 
-}  // namespace
-
-Sha256Digest Sha256(std::string_view bytes) {
+Sha256Digest DigestOf(std::string_view first, std::string_view second) {
   thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
   Sha256Digest digest{};
   bool ok = EVP_DigestInit_ex2(context.get(), Algorithm(), nullptr) == 1 &&
-            EVP_DigestUpdate(context.get(), bytes.data(), bytes.size()) == 1 &&
+            EVP_DigestUpdate(context.get(), first.data(), first.size()) == 1 &&
+            EVP_DigestUpdate(context.get(), second.data(), second.size()) == 1 &&
             EVP_DigestFinal_ex(context.get(), digest.data(), nullptr) == 1;
   SAFFRON_ASSERT(ok);
   return digest;
 }
+
+}  // namespace
+
+Sha256Digest Sha256(std::string_view bytes) { return DigestOf(bytes, {}); }
 
 std::string HexOf(std::string_view bytes) {
   static constexpr char kDigits[] = "0123456789abcdef";
@@ -42,8 +45,10 @@ std::string HexOf(std::string_view bytes) {
   return text;
 }
 
-std::string Sha256Hex(std::string_view bytes) {
-  Sha256Digest digest = Sha256(bytes);
+std::string Sha256Hex(std::string_view bytes) { return Sha256Hex(bytes, {}); }
+
+std::string Sha256Hex(std::string_view first, std::string_view second) {
+  Sha256Digest digest = DigestOf(first, second);
   return HexOf({reinterpret_cast<const char*>(digest.data()), digest.size()});
 }
 

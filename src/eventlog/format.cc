@@ -5,40 +5,11 @@
 namespace saffron {
 namespace {
 
-constexpr std::string_view kFormatKey = "events/format.json";
-
 std::string EncodeFormat(const EventLogFormat& format) {
   return "{\"format\":" + std::to_string(kSlotFormat) + ",\"log_id\":\"" + format.log.ToString() +
          "\",\"shards\":" + std::to_string(format.shards) +
          ",\"max_outstanding_reservations\":" + std::to_string(format.max_outstanding) +
          ",\"max_event_bytes\":" + std::to_string(format.max_event_bytes) + "}\n";
-}
-
-Result<EventLogFormat> DecodeFormat(const std::string& bytes) {
-  simdjson::dom::parser parser;
-  simdjson::dom::element object;
-  EventLogFormat format;
-  std::uint64_t version = 0, shards = 0;
-  std::string_view id;
-  bool read =
-      parser.parse(bytes).get(object) == simdjson::SUCCESS &&
-      object["format"].get(version) == simdjson::SUCCESS &&
-      object["log_id"].get(id) == simdjson::SUCCESS &&
-      object["shards"].get(shards) == simdjson::SUCCESS &&
-      object["max_outstanding_reservations"].get(format.max_outstanding) == simdjson::SUCCESS &&
-      object["max_event_bytes"].get(format.max_event_bytes) == simdjson::SUCCESS;
-  std::optional<Uuid> log = read ? Uuid::Parse(id) : std::nullopt;
-  if (!log) return Corrupt(std::string(kFormatKey) + " is not readable");
-  if (version != kSlotFormat) {
-    return Invalid(std::string(kFormatKey) + ": the log has format " + std::to_string(version) +
-                   ", this program reads format " + std::to_string(kSlotFormat));
-  }
-  if (shards != 1 || format.max_outstanding < 2) {
-    return Invalid(std::string(kFormatKey) + ": this program runs one shard");
-  }
-  format.log = LogId(*log);
-  format.shards = static_cast<std::uint32_t>(shards);
-  return format;
 }
 
 Error Ignored(const ObjectStore& store, const std::string& what) {
@@ -47,6 +18,37 @@ Error Ignored(const ObjectStore& store, const std::string& what) {
 }
 
 }  // namespace
+
+// The format number first: a newer version may have other members.
+Result<EventLogFormat> DecodeFormat(const std::string& bytes) {
+  simdjson::dom::parser parser;
+  simdjson::dom::element object;
+  EventLogFormat format;
+  std::uint64_t version = 0, shards = 0;
+  std::string_view id;
+  if (parser.parse(bytes).get(object) != simdjson::SUCCESS ||
+      object["format"].get(version) != simdjson::SUCCESS) {
+    return Corrupt(std::string(kFormatKey) + " is not readable");
+  }
+  if (version != kSlotFormat) {
+    return Invalid(std::string(kFormatKey) + ": the log has format " + std::to_string(version) +
+                   ", this program reads format " + std::to_string(kSlotFormat) +
+                   ": start the version that wrote it");
+  }
+  bool read =
+      object["log_id"].get(id) == simdjson::SUCCESS &&
+      object["shards"].get(shards) == simdjson::SUCCESS &&
+      object["max_outstanding_reservations"].get(format.max_outstanding) == simdjson::SUCCESS &&
+      object["max_event_bytes"].get(format.max_event_bytes) == simdjson::SUCCESS;
+  std::optional<Uuid> log = read ? Uuid::Parse(id) : std::nullopt;
+  if (!log) return Corrupt(std::string(kFormatKey) + " is not readable");
+  if (shards != 1 || format.max_outstanding < 2) {
+    return Invalid(std::string(kFormatKey) + ": this program runs one shard");
+  }
+  format.log = LogId(*log);
+  format.shards = static_cast<std::uint32_t>(shards);
+  return format;
+}
 
 Status ProbeStore(ObjectStore& store, Runtime& runtime) {
   const std::string key = ".saffron/probe/" + runtime.NewUuid().ToString();

@@ -28,7 +28,9 @@ void LogReader::ReadAhead(SlotNumber next) {
       next = next.Next();
       continue;
     }
-    if (!slot.Is(Code::kNotFound) && !slots_.Push(std::move(slot), Instant::Max())) return;
+    // One failure at a time: those of a long outage would be handed out long after its end.
+    const bool tell = !slot.Is(Code::kNotFound) && !failure_waits_.exchange(true);
+    if (tell && !slots_.Push(std::move(slot), Instant::Max())) return;
     context_.committed.WaitFor(next, runtime.Now() + pause);
     pause = std::min(pause * 2, options_.poll);
   }
@@ -44,6 +46,7 @@ Result<std::vector<SlotPtr>> LogReader::Read(std::size_t max_events, Instant dea
           slots_.Pop(read.empty() ? deadline : context_.runtime.Now());
       if (!popped) return read;
       if (!popped->ok()) {
+        failure_waits_.store(false);
         if (read.empty()) return popped->error();
         return read;  // the error comes again: the slot is read again
       }

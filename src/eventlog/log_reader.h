@@ -2,6 +2,7 @@
 // absent slot: the resolver settles it. Used by one thread.
 #pragma once
 
+#include <atomic>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ class LogReader {
   const Options options_;
   SlotNumber next_;
   Channel<Result<SlotPtr>> slots_;
+  std::atomic<bool> failure_waits_{false};  // in slots_, behind what was read before it
   SlotPtr held_back_;
   TaskGroup tasks_;
 };

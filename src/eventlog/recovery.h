@@ -12,6 +12,11 @@ namespace saffron {
 // store accepts a condition and ignores it.
 Status ProbeStore(ObjectStore& store, Runtime& runtime);
 
+inline constexpr std::string_view kFormatKey = "events/format.json";
+
+// kInvalid: of a newer version, whatever else it says. kCorrupt: not readable.
+Result<EventLogFormat> DecodeFormat(const std::string& bytes);
+
 // Reads events/format.json, or makes the log with `wanted` (its log id is drawn here). kInvalid
 // when the log is there with another max_event_bytes than an explicitly wanted one.
 Result<EventLogFormat> OpenFormat(ObjectStore& store, Runtime& runtime, EventLogFormat wanted,

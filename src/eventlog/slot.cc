@@ -13,6 +13,9 @@ namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
 constexpr std::size_t kSlotDigits = 20;
+constexpr std::size_t kHashDigits = 64;
+// The header ends with its hash, which covers every byte of the object before and after itself.
+constexpr std::string_view kAfterHash = "\"}";
 
 // Header text of ours holds no character that JSON would escape: ids, hex, RFC 3339, host names.
 void AppendMember(std::string& out, std::string_view name, std::string_view text) {
@@ -35,8 +38,8 @@ std::string HeaderLine(const SlotHeader& header, std::size_t count, std::string_
   AppendMember(line, "reserved_at", header.reserved_at);
   line.append("\"count\":").append(std::to_string(count)).append(",\"bytes\":");
   line.append(std::to_string(body.size())).append(",\"sha256\":\"");
-  line.append(Sha256Hex(body)).append("\"}\n");
-  return line;
+  line.append(Sha256Hex(line, body)).append(kAfterHash);
+  return line.append("\n");
 }
 
 struct RawHeader {
@@ -91,8 +94,16 @@ Error SlotError(std::uint32_t shard, SlotNumber slot, const std::string& what) {
   return Corrupt(SlotKey(shard, slot) + ": " + what);
 }
 
-Status CheckHeader(const RawHeader& raw, std::string_view body, const LogId& log,
-                   std::uint32_t shard, SlotNumber slot) {
+bool HashMatches(const RawHeader& raw, std::string_view line, std::string_view body) {
+  const std::size_t tail = kHashDigits + kAfterHash.size();
+  if (line.size() < tail || !line.ends_with(kAfterHash)) return false;
+  const std::string_view before = line.substr(0, line.size() - tail);
+  return raw.sha256 == line.substr(before.size(), kHashDigits) &&
+         raw.sha256 == Sha256Hex(before, body);
+}
+
+Status CheckHeader(const RawHeader& raw, std::string_view line, std::string_view body,
+                   const LogId& log, std::uint32_t shard, SlotNumber slot) {
   const auto bad = [&](const std::string& what) { return SlotError(shard, slot, what); };
   if (raw.format != kSlotFormat) {
     return bad("format " + std::to_string(raw.format) + ", this program reads format " +
@@ -104,7 +115,7 @@ Status CheckHeader(const RawHeader& raw, std::string_view body, const LogId& log
     return bad("has " + std::to_string(body.size()) + " bytes of events, its header says " +
                std::to_string(raw.bytes));
   }
-  if (raw.sha256 != Sha256Hex(body)) return bad("checksum does not match");
+  if (!HashMatches(raw, line, body)) return bad("checksum does not match");
   if (raw.header.tombstone && raw.count != 0) return bad("a tombstone with events");
   return Ok();
 }
@@ -215,7 +226,8 @@ Result<Slot> DecodeSlot(std::string bytes, const LogId& log, std::uint32_t shard
   if (!wrong.empty()) {
     return SlotError(shard, number, "header member " + std::string(wrong) + " is missing or wrong");
   }
-  SAFFRON_TRY(CheckHeader(raw, std::string_view(bytes).substr(end + 1), log, shard, number));
+  const std::string_view whole = bytes;
+  SAFFRON_TRY(CheckHeader(raw, whole.substr(0, end), whole.substr(end + 1), log, shard, number));
   Slot slot;
   slot.header = raw.header;
   slot.bytes = std::move(bytes);

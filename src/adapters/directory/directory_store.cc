@@ -108,6 +108,24 @@ std::string DirectoryStore::PathOf(const Place& place) const {
   return options_.path + "/" + place.directory + "/" + place.name;
 }
 
+Result<std::string> DirectoryStore::Peek(const std::string& path, std::string_view key) {
+  SAFFRON_TRY(CheckObjectKey(key));
+  const Place place = PlaceOf(key);
+  const std::string full = path + "/" + place.directory + "/" + place.name;
+  FileDescriptor file(::open(full.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!file.ok()) {
+    if (errno == ENOENT || errno == ENOTDIR) return Missing(key);
+    return FileError("read", full, errno);
+  }
+  struct stat status {};
+  if (::fstat(file.get(), &status) != 0) return FileError("read", full, errno);
+  if (!S_ISREG(status.st_mode)) return Missing(key);
+  std::string bytes(static_cast<std::size_t>(status.st_size), '\0');
+  SAFFRON_ASSIGN(std::size_t got, ReadAt(file.get(), 0, bytes, full));
+  bytes.resize(got);
+  return bytes;
+}
+
 std::shared_ptr<SyncedDirectory> DirectoryStore::FindDirectory(const std::string& path) const {
   std::lock_guard lock(directories_mutex_);
   auto found = directories_.find(path);

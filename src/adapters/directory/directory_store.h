@@ -55,6 +55,9 @@ class DirectoryStore final : public ObjectStore {
  public:
   // kUnavailable: owned by another process (names its pid), or the directory cannot be written.
   static Result<std::unique_ptr<DirectoryStore>> Open(DirectoryStoreOptions options);
+  // An object of a directory that this process does not own, or not yet: nothing is locked, changed
+  // or synced, so only what never changes may be asked for. kNotFound when it is absent.
+  static Result<std::string> Peek(const std::string& path, std::string_view key);
   ~DirectoryStore() override;
 
   Result<std::string> PutIfAbsent(std::string_view key, std::string_view bytes) override;

@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <memory>
 
+#include "adapters/rocksdb/registry_log.h"
+
 namespace saffron {
 
 namespace {
@@ -47,6 +49,7 @@ rocksdb::BlockBasedTableOptions TableOptions(const std::shared_ptr<rocksdb::Cach
 rocksdb::DBOptions RegistryDbOptions(const RegistryDatabase::Options& options) {
   rocksdb::DBOptions db;
   if (options.env != nullptr) db.env = options.env;
+  db.info_log = OpenRegistryLog(options.directory);
   db.create_if_missing = true;
   db.allow_concurrent_memtable_write = false;  // hashed write buffers forbid it; we never do
   db.create_missing_column_families = true;
@@ -63,8 +66,6 @@ rocksdb::DBOptions RegistryDbOptions(const RegistryDatabase::Options& options) {
   db.skip_stats_update_on_db_open = true;
   db.stats_dump_period_sec = 0;
   db.stats_persist_period_sec = 0;
-  db.keep_log_file_num = 2;
-  db.max_log_file_size = kMiB;
   return db;
 }
 

@@ -21,7 +21,6 @@ namespace {
 // takes as they are; positions are not kept.
 constexpr char kSchema[] = R"sql(
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID;
-INSERT OR IGNORE INTO meta VALUES ('format', '1');
 CREATE TABLE IF NOT EXISTS documents (id INTEGER PRIMARY KEY, type INTEGER NOT NULL,
   key TEXT NOT NULL, version INTEGER NOT NULL, present INTEGER NOT NULL,
   scope_database INTEGER NOT NULL, scope_class INTEGER NOT NULL, updated_ms INTEGER NOT NULL,
@@ -69,23 +68,18 @@ Status SyncPath(const std::string& path, int flags) {
 
 }  // namespace
 
-Result<std::shared_ptr<SearchGeneration>> SearchGeneration::Open(const std::string& folder,
-                                                                 const std::string& name,
-                                                                 std::size_t cache_bytes) {
-  std::shared_ptr<SearchGeneration> generation(new SearchGeneration(folder + "/" + name, name));
-  sqlite::DatabaseOptions options;
-  options.connection.path = generation->path_;
-  options.connection.cache_bytes = cache_bytes;
+Result<std::shared_ptr<SearchGeneration>> SearchGeneration::Open(const SqliteSearchOptions& options,
+                                                                 const std::string& name) {
+  std::shared_ptr<SearchGeneration> generation(
+      new SearchGeneration(options.folder + "/" + name, name));
+  sqlite::DatabaseOptions database;
+  database.connection.path = generation->path_;
+  database.connection.cache_bytes = options.cache_bytes;
+  database.log_id = options.log_id;
   // Words and keys change pages all over the file: the fewer checkpoints, the fewer times each page
   // is written back.
-  options.connection.wal_autocheckpoint_pages = 8000;
-  SAFFRON_ASSIGN(generation->database_, sqlite::Database::Open(options, kSchema));
-  auto writer = generation->database_->Writer();
-  SAFFRON_ASSIGN(auto format, writer->Prepare("SELECT value FROM meta WHERE name = 'format'"));
-  SAFFRON_ASSIGN(bool row, format.Step());
-  if (!row || format.Text(0) != "1") {
-    return Corrupt(generation->path_ + ": a search index of another format; rebuild it");
-  }
+  database.connection.wal_autocheckpoint_pages = 8000;
+  SAFFRON_ASSIGN(generation->database_, sqlite::Database::Open(database, kSchema));
   return generation;
 }
 
@@ -97,32 +91,34 @@ SearchGeneration::~SearchGeneration() {
 Result<std::shared_ptr<SearchGeneration>> SearchFolder::OpenLive() {
   std::lock_guard<std::mutex> lock(mutex_);
   std::error_code error;
-  std::filesystem::create_directories(folder_, error);
-  if (error) return Unavailable(folder_ + ": " + error.message());
+  std::filesystem::create_directories(options_.folder, error);
+  if (error) return Unavailable(options_.folder + ": " + error.message());
   std::string live;
-  std::ifstream(folder_ + "/" + std::string(kPointer)) >> live;
+  std::ifstream(options_.folder + "/" + std::string(kPointer)) >> live;
   if (live.empty()) live = NameOf(1);  // never switched
-  if (NumberOf(live) == 0) return Corrupt(folder_ + ": the pointer to the live index is damaged");
+  if (NumberOf(live) == 0)
+    return Corrupt(options_.folder + ": the pointer to the live index is damaged");
   last_number_ = NumberOf(live);
-  for (const auto& entry : std::filesystem::directory_iterator(folder_, error)) {
+  SAFFRON_ASSIGN(auto generation, SearchGeneration::Open(options_, live));
+  for (const auto& entry : std::filesystem::directory_iterator(options_.folder, error)) {
     const std::string name = entry.path().filename().string();
     if (NumberOf(name) != 0 && name != live) RemoveFiles(entry.path().string());
   }
-  if (error) return Unavailable(folder_ + ": " + error.message());
-  return SearchGeneration::Open(folder_, live, cache_bytes_);
+  if (error) return Unavailable(options_.folder + ": " + error.message());
+  return generation;
 }
 
 Result<std::shared_ptr<SearchGeneration>> SearchFolder::OpenNew() {
   std::lock_guard<std::mutex> lock(mutex_);
   const std::string name = NameOf(++last_number_);
-  SAFFRON_ASSIGN(auto generation, SearchGeneration::Open(folder_, name, cache_bytes_));
+  SAFFRON_ASSIGN(auto generation, SearchGeneration::Open(options_, name));
   generation->SetLive(false);
   return generation;
 }
 
 Status SearchFolder::Point(const SearchGeneration& generation) {
   std::lock_guard<std::mutex> lock(mutex_);
-  const std::string pointer = folder_ + "/" + std::string(kPointer);
+  const std::string pointer = options_.folder + "/" + std::string(kPointer);
   const std::string next = pointer + ".next";
   std::ofstream file(next, std::ios::trunc);
   file << generation.name() << '\n';
@@ -130,7 +126,7 @@ Status SearchFolder::Point(const SearchGeneration& generation) {
   if (!file) return Unavailable(next + ": cannot be written");
   SAFFRON_TRY(SyncPath(next, O_RDONLY));
   if (::rename(next.c_str(), pointer.c_str()) != 0) return ErrnoError(pointer);
-  return SyncPath(folder_, O_RDONLY | O_DIRECTORY);
+  return SyncPath(options_.folder, O_RDONLY | O_DIRECTORY);
 }
 
 }  // namespace saffron

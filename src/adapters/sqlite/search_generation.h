@@ -2,7 +2,6 @@
 // live one.
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -10,6 +9,7 @@
 #include <utility>
 
 #include "adapters/sqlite/sqlite.h"
+#include "adapters/sqlite/sqlite_search.h"
 #include "base/result.h"
 
 namespace saffron {
@@ -18,9 +18,8 @@ namespace saffron {
 // removes it. Thread-safe.
 class SearchGeneration {
  public:
-  static Result<std::shared_ptr<SearchGeneration>> Open(const std::string& folder,
-                                                        const std::string& name,
-                                                        std::size_t cache_bytes);
+  static Result<std::shared_ptr<SearchGeneration>> Open(const SqliteSearchOptions& options,
+                                                        const std::string& name);
   ~SearchGeneration();
   SearchGeneration(const SearchGeneration&) = delete;
   SearchGeneration& operator=(const SearchGeneration&) = delete;
@@ -46,8 +45,7 @@ class SearchGeneration {
 // The folder of all generations. Shared by the index and the generations made by it. Thread-safe.
 class SearchFolder {
  public:
-  SearchFolder(std::string folder, std::size_t cache_bytes)
-      : folder_(std::move(folder)), cache_bytes_(cache_bytes) {}
+  explicit SearchFolder(SqliteSearchOptions options) : options_(std::move(options)) {}
 
   // The live generation, made if there is none; files of others are removed.
   Result<std::shared_ptr<SearchGeneration>> OpenLive();
@@ -57,8 +55,7 @@ class SearchFolder {
   Status Point(const SearchGeneration& generation);
 
  private:
-  const std::string folder_;
-  const std::size_t cache_bytes_;
+  const SqliteSearchOptions options_;
   std::mutex mutex_;
   std::uint64_t last_number_ = 0;
 };

@@ -352,12 +352,65 @@ Database::Database(DatabaseOptions options)
 
 Database::~Database() = default;
 
+namespace {
+
+constexpr std::int64_t kFormat = 1;
+
+Error NotOurs(const std::string& path, const std::string& what) {
+  return Invalid(path + " " + what + "; or move it away: it is made again from the log");
+}
+
+// Asked before anything is written to the file.
+Status CheckOrigin(Connection& connection, const DatabaseOptions& options) {
+  const std::string& path = options.connection.path;
+  SAFFRON_ASSIGN(auto version, connection.PrepareOnce("PRAGMA user_version"));
+  SAFFRON_ASSIGN(bool row, version.Step());
+  if (row && version.Int(0) > kFormat) {
+    return NotOurs(path, "has format " + std::to_string(version.Int(0)) + ", this version knows " +
+                             std::to_string(kFormat) + ": start the version that wrote it");
+  }
+  SAFFRON_ASSIGN(auto table, connection.PrepareOnce("SELECT 1 FROM sqlite_master WHERE "
+                                                    "type='table' AND name='origin'"));
+  SAFFRON_ASSIGN(row, table.Step());
+  if (!row || options.log_id.empty()) return Ok();
+  SAFFRON_ASSIGN(auto origin, connection.PrepareOnce("SELECT log_id FROM origin"));
+  SAFFRON_ASSIGN(row, origin.Step());
+  if (!row || origin.Text(0) == options.log_id) return Ok();
+  return NotOurs(path, "follows from log " + origin.String(0) + ", the object store holds log " +
+                           options.log_id + ": put them together that belong together");
+}
+
+Status WriteOrigin(Connection& connection, const std::string& log_id) {
+  SAFFRON_ASSIGN(auto version, connection.PrepareOnce("PRAGMA user_version"));
+  SAFFRON_ASSIGN(bool known, version.Step());
+  if (!known || version.Int(0) != kFormat) {
+    version.Reset();
+    const std::string set = "PRAGMA user_version=" + std::to_string(kFormat);
+    SAFFRON_TRY(connection.Execute(set.c_str()));
+  }
+  if (log_id.empty()) return Ok();
+  SAFFRON_TRY(
+      connection.Execute("CREATE TABLE IF NOT EXISTS origin(one INTEGER PRIMARY KEY "
+                         "CHECK(one = 1), log_id TEXT NOT NULL)"));
+  SAFFRON_ASSIGN(auto row, connection.PrepareOnce("INSERT OR IGNORE INTO origin VALUES(1, ?)"));
+  return row.BindText(1, log_id).Run();
+}
+
+}  // namespace
+
 Result<std::unique_ptr<Database>> Database::Open(DatabaseOptions options, const char* schema) {
   std::unique_ptr<Database> database(new Database(std::move(options)));
+  const std::string& path = database->options_.connection.path;
   SAFFRON_ASSIGN(database->writer_, Connection::Open(database->options_.connection));
-  if (Status status = database->writer_->Execute(schema); !status.ok()) {
-    return status.error().Within(database->options_.connection.path);
-  }
+  Connection& writer = *database->writer_;
+  Status origin = CheckOrigin(writer, database->options_);
+  if (origin.Is(Code::kInvalid)) return origin.error();  // names the file
+  if (!origin.ok()) return origin.error().Within(path);
+  Status made = writer.InTransaction([&]() -> Status {
+    SAFFRON_TRY(writer.Execute(schema));
+    return WriteOrigin(writer, database->options_.log_id);
+  });
+  if (!made.ok()) return made.error().Within(path);
   return database;
 }
 

@@ -122,6 +122,8 @@ struct DatabaseOptions {
   ConnectionOptions connection;
   std::size_t max_readers = 4;
   std::size_t max_point_readers = 2;
+  // The log that the contents follow from. Empty: nobody asks.
+  std::string log_id = {};
 };
 
 class ReaderPool;
@@ -152,7 +154,8 @@ class Database {
     std::unique_lock<std::mutex> writer_lock_;
   };
 
-  // Makes the file and runs `schema` (idempotent statements) when it is opened.
+  // Makes the file and runs `schema` (idempotent statements) when it is opened. kInvalid, and
+  // nothing changed: the file is of a newer format, or follows from another log.
   static Result<std::unique_ptr<Database>> Open(DatabaseOptions options, const char* schema);
   ~Database();
 

@@ -14,6 +14,7 @@ namespace saffron {
 
 struct SqliteBusOptions {
   std::string path;
+  std::string log_id = {};  // that its records are of; empty: nobody asks
   Duration session_timeout = seconds(300);
   std::size_t max_message_bytes = 2 << 20;
   // Retention: records that every group with an offset in their partition has committed, older

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "adapters/sqlite/sqlite.h"
 #include "base/thread_runtime.h"
 
 namespace saffron {
@@ -88,6 +89,26 @@ TEST_F(SqliteBusTest, ACommittedOffsetBelowTheEarliestStartsThere) {
   Commit("late", 1);
   auto consumer = bus_->Subscribe("late", {"t"}).value();
   EXPECT_EQ(consumer->Poll(1, seconds(10))->records.at(0).offset, earliest);
+}
+
+// Regression: a record with a flipped bit could still be an event, and was handed out as one.
+TEST_F(SqliteBusTest, ADamagedRecordIsNamedAndNotHandedOut) {
+  ASSERT_TRUE(bus_->Produce({{"t", "k", "value-to-be-damaged", {}}}, seconds(1)).ok());
+  bus_.reset();
+  {
+    auto file = sqlite::Connection::Open({.path = folder_ + "/bus.db"});
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)
+                    ->Execute("UPDATE records SET record = CAST(replace(CAST(record AS TEXT), "
+                              "'value', 'valud') AS BLOB)")
+                    .ok());
+  }
+  Open();
+  auto consumer = bus_->Subscribe("new", {"t"}).value();
+  Result<BusBatch> batch = consumer->Poll(1, seconds(10));
+  ASSERT_TRUE(batch.Is(Code::kCorrupt));
+  EXPECT_NE(batch.error().message().find("record 0 of t/0 in " + folder_), std::string::npos)
+      << batch.error().message();
 }
 
 }  // namespace

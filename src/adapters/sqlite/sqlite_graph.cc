@@ -86,6 +86,7 @@ class SqliteGraph::Generation {
                                                   const std::string& path, std::uint64_t number) {
     sqlite::DatabaseOptions database;
     database.connection.path = path;
+    database.log_id = options.log_id;
     database.connection.cache_bytes = options.cache_bytes;
     // A commit of 500 nodes touches a few thousand pages all over the file; checkpointed less
     // often, a page that several commits touched is written back once.
@@ -200,8 +201,8 @@ Result<std::unique_ptr<SqliteGraph>> SqliteGraph::Open(SqliteGraphOptions option
   }
   SAFFRON_ASSIGN(const std::uint64_t number, std::move(pointer));
   std::unique_ptr<SqliteGraph> graph(new SqliteGraph(std::move(options), nullptr));
-  SAFFRON_TRY(graph->RemoveOtherThan(number));
   SAFFRON_ASSIGN(graph->live_, Generation::Open(graph->options_, graph->FileOf(number), number));
+  SAFFRON_TRY(graph->RemoveOtherThan(number));
   return graph;
 }
 

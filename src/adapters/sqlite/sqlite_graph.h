@@ -17,7 +17,8 @@
 namespace saffron {
 
 struct SqliteGraphOptions {
-  std::string directory;  // exists
+  std::string directory;    // exists
+  std::string log_id = {};  // that it follows from; empty: nobody asks
   std::size_t max_readers = 4;
   std::size_t cache_bytes = 64 << 20;  // of the writer and of each reader
 };

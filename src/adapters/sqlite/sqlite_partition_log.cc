@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/bytes.h"
+#include "base/crc32c.h"
 
 namespace saffron {
 
@@ -33,7 +34,12 @@ std::int64_t RowId(std::int64_t partition_number, std::uint64_t offset) {
   return partition_number << kOffsetBits | static_cast<std::int64_t>(offset);
 }
 
-// key, value, number of headers, their names and values; each with its length before it.
+// A worker decides what it finds in a record, and its outcome is for ever: SQLite does not check
+// its pages, so each record carries a checksum of the rest.
+constexpr std::size_t kChecksumBytes = sizeof(std::uint32_t);
+
+// key, value, number of headers, their names and values, each with its length before it; CRC-32C of
+// all that.
 void EncodeRecord(const BusMessage& message, std::string& out) {
   out.clear();
   PutLengthPrefixed(out, message.key);
@@ -43,9 +49,15 @@ void EncodeRecord(const BusMessage& message, std::string& out) {
     PutLengthPrefixed(out, name);
     PutLengthPrefixed(out, value);
   }
+  PutU32BigEndian(out, Crc32c(out));
 }
 
-bool DecodeRecord(std::string_view bytes, BusRecord& record) {
+bool DecodeRecord(std::string_view stored, BusRecord& record) {
+  if (stored.size() < kChecksumBytes) return false;
+  const std::string_view bytes = stored.substr(0, stored.size() - kChecksumBytes);
+  std::uint32_t checksum = 0;
+  ByteReader(stored.substr(bytes.size())).ReadU32BigEndian(checksum);
+  if (checksum != Crc32c(bytes)) return false;
   ByteReader reader(bytes);
   std::string_view key, value;
   std::uint64_t headers = 0;
@@ -69,6 +81,7 @@ Result<std::unique_ptr<SqlitePartitionLog>> SqlitePartitionLog::Open(Runtime& ru
                                                                      SqliteBusOptions options) {
   sqlite::DatabaseOptions database_options;
   database_options.connection.path = options.path;
+  database_options.log_id = options.log_id;
   database_options.connection.page_bytes = 8192;  // several records a page
   // One record at least, so that the end of a partition is found again.
   options.keep_records = std::max<std::uint64_t>(options.keep_records, 1);
@@ -269,7 +282,10 @@ Status SqlitePartitionLog::Read(const TopicPartition& from, std::uint64_t offset
     record.offset = static_cast<std::uint64_t>(rows.Int(0) & kOffsetMask);
     if (!DecodeRecord(rows.Blob(1), record)) {
       records.pop_back();
-      return Corrupt("record " + std::to_string(rows.Int(0)) + " of " + from.topic);
+      return Corrupt("record " + std::to_string(rows.Int(0) & kOffsetMask) + " of " + from.topic +
+                     "/" + std::to_string(from.partition) + " in " + options_.path +
+                     " is damaged; stop, move the file away and start: it is made again from the "
+                     "log");
     }
     bytes += record.value.size();
   }

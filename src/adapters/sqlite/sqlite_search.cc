@@ -313,7 +313,7 @@ Status SqliteSearch::Activate(SearchIndex& next) {
 }
 
 Result<std::unique_ptr<SearchIndex>> OpenSqliteSearch(SqliteSearchOptions options) {
-  auto folder = std::make_shared<SearchFolder>(std::move(options.folder), options.cache_bytes);
+  auto folder = std::make_shared<SearchFolder>(std::move(options));
   SAFFRON_ASSIGN(auto generation, folder->OpenLive());
   return std::unique_ptr<SearchIndex>(
       std::make_unique<SqliteSearch>(std::move(folder), std::move(generation)));

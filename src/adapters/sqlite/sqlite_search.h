@@ -11,7 +11,8 @@
 namespace saffron {
 
 struct SqliteSearchOptions {
-  std::string folder;  // made if missing; nothing else may live in it
+  std::string folder;       // made if missing; nothing else may live in it
+  std::string log_id = {};  // that it follows from; empty: nobody asks
   std::size_t cache_bytes = 8 << 20;
 };
 

@@ -112,6 +112,31 @@ TEST_F(SqliteTest, AnotherFileIsCorrupt) {
   EXPECT_TRUE(Database::Open(options, "").Is(Code::kCorrupt));
 }
 
+TEST_F(SqliteTest, AFileOfAnotherLogOrANewerFormatIsRefusedAndNotChanged) {
+  DatabaseOptions options;
+  options.connection.path = Path();
+  options.log_id = "log-a";
+  const auto open = [&] { return Database::Open(options, "CREATE TABLE IF NOT EXISTS t(x)"); };
+  ASSERT_TRUE(open().ok());
+  ASSERT_TRUE(open().ok()) << "a second time";
+  options.log_id = "log-b";
+  Result<std::unique_ptr<Database>> other = open();
+  ASSERT_TRUE(other.Is(Code::kInvalid));
+  EXPECT_NE(other.error().message().find(Path() + " follows from log log-a"), std::string::npos);
+  EXPECT_NE(other.error().message().find("holds log log-b"), std::string::npos);
+  options.log_id = "log-a";
+  {
+    auto file = open();
+    ASSERT_TRUE(file.ok());
+    ASSERT_TRUE((*file)->Writer()->Execute("PRAGMA user_version=2; DROP TABLE t").ok());
+  }
+  Result<std::unique_ptr<Database>> newer = open();
+  ASSERT_TRUE(newer.Is(Code::kInvalid));
+  EXPECT_NE(newer.error().message().find("has format 2"), std::string::npos);
+  auto file = Connection::Open(options.connection);
+  EXPECT_FALSE((*file)->Prepare("SELECT x FROM t").ok()) << "the schema was not made again";
+}
+
 TEST_F(SqliteTest, ReadersDoNotWaitForTheWriter) {
   auto database = OpenDatabase();
   auto writer = database->Writer();

@@ -5,6 +5,30 @@
 #include "services/oms/json_object.h"
 
 namespace saffron {
+namespace {
+
+// What anyone may be told of why: whom to call. Stores word it in their own ways; the message
+// itself, with its paths, is for the log.
+std::string_view PublicReason(const Status& status) {
+  if (status.ok()) return {};
+  const std::string& message = status.error().message();
+  for (std::string_view full : {"o space left", "disk is full"}) {
+    if (message.find(full) != std::string::npos) return "no space left";
+  }
+  return {};
+}
+
+std::string ComponentJson(std::string_view status, std::string_view reason, Duration age) {
+  std::string component;
+  JsonObject object(component);
+  object.Text("status", status);
+  if (!reason.empty()) object.Text("reason", reason);
+  const auto age_ms = std::chrono::duration_cast<milliseconds>(age).count();
+  object.Number("age_ms", static_cast<std::uint64_t>(age_ms)).Close();
+  return component;
+}
+
+}  // namespace
 
 HealthMonitor::HealthMonitor(Runtime& runtime, std::vector<HealthCheck> checks, Options options)
     : runtime_(runtime),
@@ -62,18 +86,16 @@ HealthMonitor::Report HealthMonitor::Now() const {
   for (std::size_t i = 0; i < checks_.size(); ++i) {
     const Duration age = now - answers_[i].at;
     const bool stale = age > options_.stale_after;
-    // Anyone may ask: the kind of failure is told, the message is for the log.
-    std::string_view status = stale                     ? "STALE"
-                              : answers_[i].status.ok() ? "ok"
-                                                        : CodeName(answers_[i].status.code());
-    report.healthy = report.healthy && !stale && answers_[i].status.ok();
-    std::string component;
-    JsonObject(component)
-        .Text("status", status)
-        .Number("age_ms",
-                static_cast<std::uint64_t>(std::chrono::duration_cast<milliseconds>(age).count()))
-        .Close();
-    object.Raw(checks_[i].name, component);
+    const bool healthy = !stale && answers_[i].status.ok();
+    std::string_view status = stale     ? "STALE"
+                              : healthy ? "ok"
+                                        : CodeName(answers_[i].status.code());
+    const std::string_view reason = PublicReason(answers_[i].status);
+    object.Raw(checks_[i].name, ComponentJson(status, reason, age));
+    if (healthy) continue;
+    report.healthy = false;
+    report.failing.append(report.failing.empty() ? "" : ", ").append(checks_[i].name);
+    if (!reason.empty()) report.failing.append(" (").append(reason).append(")");
   }
   object.Close();
   JsonObject(report.json)

@@ -28,7 +28,8 @@ class HealthMonitor {
   };
   struct Report {
     bool healthy = true;
-    std::string json;  // {"status","components":{name:{"status","age_ms"}}}
+    std::string failing;  // "registry (no space left), publisher"
+    std::string json;     // {"status","components":{name:{"status","reason"?,"age_ms"}}}
   };
 
   HealthMonitor(Runtime& runtime, std::vector<HealthCheck> checks, Options options);

@@ -22,6 +22,12 @@ std::string_view WordOf(int status) {
   }
 }
 
+// A slot is named by its key, which clients know. Other messages hold paths: they are for the log.
+std::string DamageOf(const Error& error) {
+  const bool slot = error.message().starts_with("events/");
+  return "stored data is damaged" + (slot ? ": " + error.message() : std::string());
+}
+
 }  // namespace
 
 std::string Quoted(std::string_view text) {
@@ -79,7 +85,7 @@ HttpResponse AnswerOf(const Error& error) {
     case Code::kUnavailable:
     case Code::kUnknownOutcome:
     case Code::kCancelled: return WithRetryAfter(ApiError(503, "the service cannot answer now"), 1);
-    case Code::kCorrupt:
+    case Code::kCorrupt: return ApiError(500, DamageOf(error), R"({"error":"corrupt"})");
     case Code::kInternal: break;
   }
   return ApiError(500, "internal error");

@@ -105,6 +105,72 @@ TEST_F(OmsBadInputTest, DocumentsThatAreNotOfTheirClass) {
   EXPECT_EQ(lint.At("/data/valid"), "false");
 }
 
+TEST_F(OmsBadInputTest, ClassesAreOfTheirGrammarAndKnownToTheirInstances) {
+  const std::string kClasses = "/api/v1/database/logistics/ontology";
+  auto status_of = [&](std::string_view body) { return home_.Post(kClasses, body).status; };
+  EXPECT_EQ(status_of(R"({"id":"1Leg","properties":[]})"), 400);
+  EXPECT_EQ(status_of(R"({"id":"Leg","properties":[{"name":"a b","type":"string"}]})"), 422);
+  EXPECT_EQ(status_of(R"({"id":"Leg","properties":[{"name":"id","type":"colour"}]})"), 422);
+  EXPECT_EQ(status_of(R"({"id":"Leg","parent_class":"Nobody","properties":[]})"), 422);
+  EXPECT_EQ(home_.Get(kClasses + "/Leg").status, 404);
+  EXPECT_EQ(home_.Get("/api/v1/instance/logistics/class/Leg/instances").status, 404);
+}
+
+// Refused, and nothing of it is in the log: neither an event nor a gap in the numbers.
+TEST_F(OmsBadInputTest, WhatIsRefusedLeavesNothingInTheLog) {
+  const std::string before = home_.Get("/api/v1/events?limit=1000").body;
+  Create("{");
+  Create(R"({"data":{"id":"A","color":"red"}})");
+  Create(R"({"data":{"id":"a b"}})");
+  home_.Do("PUT", kUpdate + std::string("?expected_seq=7"), R"({"data":{"name":"x"}})");
+  home_.Post("/api/v1/transactions?db=logistics",
+             R"({"commands":[{"op":"create","class":"Order","id":"A","data":{"id":"A"}},)"
+             R"({"op":"update","class":"Order","id":"B","expected_seq":1,"data":{}}]})");
+  EXPECT_EQ(home_.Get("/api/v1/events?limit=1000").body, before);
+  ASSERT_EQ(home_.Post(std::string(kCreate) + "?wait=10", R"({"data":{"id":"A"}})").status, 200);
+  EXPECT_EQ(home_.Get("/api/v1/aggregates/Instance/logistics:main:Order:A")
+                .Number("/data/sequence_number"),
+            1u);
+}
+
+TEST_F(OmsBadInputTest, AKeyIsForOneRequestOnly) {
+  const HttpHeaders key{{"Idempotency-Key", "once"}};
+  Reply first = home_.Do("POST", kCreate, R"({"data":{"id":"K","weight":1}})", key);
+  ASSERT_EQ(first.status, 202);
+  Reply other = home_.Do("POST", kCreate, R"({"data":{"id":"K","weight":2}})", key);
+  EXPECT_EQ(other.status, 422);
+  EXPECT_EQ(other.Text("/detail/error"), "idempotency_key_reused");
+  Reply again = home_.Do("POST", kCreate, R"({"data":{"id":"K","weight":1}})", key);
+  EXPECT_EQ(again.Text("/command_id"), first.Text("/command_id"));
+  EXPECT_EQ(home_.Do("POST", kCreate, R"({"data":{"id":"K"}})", {{"Idempotency-Key", ""}}).status,
+            400);
+}
+
+// A stale number is told the current one; nothing changes.
+TEST_F(OmsBadInputTest, AStaleNumberIsTold) {
+  ASSERT_EQ(home_.Post(std::string(kCreate) + "?wait=10", R"({"data":{"id":"A"}})").status, 200);
+  for (const char* number : {"0", "2", "9223372036854775807"}) {
+    Reply stale = home_.Do("PUT", kUpdate + std::string("?expected_seq=") + number,
+                           R"({"data":{"name":"x"}})");
+    EXPECT_EQ(stale.status, 409) << number << stale.body;
+    EXPECT_EQ(stale.Text("/detail/error"), "optimistic_concurrency_conflict");
+    EXPECT_EQ(stale.At("/detail/expected_seq"), number);
+    EXPECT_EQ(stale.Number("/detail/actual_seq"), 1u);
+  }
+}
+
+// Above the head, where no follower looks and nothing is remembered: the bytes of slot 1.
+TEST_F(OmsBadInputTest, ADamagedSlotIsNamedAndNotServed) {
+  const SlotNumber place(1000);
+  StoredObject other = home_.write_side.store.Get(SlotKey(0, SlotNumber(1))).value();
+  ASSERT_TRUE(home_.write_side.store.PutIfAbsent(SlotKey(0, place), other.bytes).ok());
+  Reply damaged = home_.Get("/api/v1/events?from=" + Position{0, place, 0}.ToString());
+  EXPECT_EQ(damaged.status, 500) << damaged.body;
+  EXPECT_EQ(damaged.Text("/detail/error"), "corrupt");
+  EXPECT_EQ(damaged.Text("/message"),
+            "stored data is damaged: " + SlotKey(0, place) + ": is another slot's object");
+}
+
 TEST_F(OmsBadInputTest, WhatIsStoredIsReadBackExactly) {
   for (const char* id : {"a:b", "A", "a", "_", "--", "0", "x:y:z"}) {
     std::string body = R"({"data":{"id":")" + std::string(id) +

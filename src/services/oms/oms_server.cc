@@ -42,7 +42,7 @@ struct OmsServer::Impl {
               {options.request_timeout, options.point_reads}),
         streams(parts.context, options.streams),
         health(runtime, parts.health, options.health),
-        write_routes(runtime, commands, statuses, read_steps, options.request_timeout),
+        write_routes(runtime, commands, statuses, read_steps, health, options.request_timeout),
         ontology_reads(reads, catalog),
         instance_reads(reads),
         log_reads(reads, statuses),

@@ -60,12 +60,12 @@ void ReadService::Serve(const CallPtr& call, const std::shared_ptr<const Route>&
   if (AnswerAtOnce(*call, *route, *gate)) return;
   steps_.Run(
       call, call->arrived + wait->value_or(options_.request_timeout),
-      [call, route, gate]() -> std::optional<HttpResponse> {
+      [this, call, route, gate]() -> std::optional<HttpResponse> {
         Result<bool> passed = gate->Pass();
-        if (!passed.ok()) return AnswerOf(passed.error());
+        if (!passed.ok()) return Failed(*route, passed.error());
         if (!*passed) return std::nullopt;
         Result<HttpResponse> answer = route->handler(*call, gate->warnings());
-        if (!answer.ok()) return AnswerOf(answer.error());
+        if (!answer.ok()) return Failed(*route, answer.error());
         if (!route->own_warnings) AddWarnings(*answer, gate->warnings());
         return std::move(*answer);
       },
@@ -84,8 +84,17 @@ bool ReadService::AnswerAtOnce(ApiCall& call, const Route& route, ReadGate& gate
   Result<std::optional<HttpResponse>> answer =
       passed.ok() ? route.at_once(call) : Result<std::optional<HttpResponse>>(passed.error());
   if (answer.ok() && !*answer) return false;
-  call.Send(answer.ok() ? std::move(**answer) : AnswerOf(answer.error()));
+  call.Send(answer.ok() ? std::move(**answer) : Failed(route, answer.error()));
   return true;
+}
+
+// Damage and defects are not the client's to find.
+HttpResponse ReadService::Failed(const Route& route, const Error& error) {
+  if (error.code() == Code::kCorrupt || error.code() == Code::kInternal) {
+    context_.log.Error("read_failed",
+                       {{"operation", route.operation}, {"error", error.ToString()}});
+  }
+  return AnswerOf(error);
 }
 
 Result<LiveScopePtr> ReadService::LiveScopeOf(std::string_view db, std::string_view branch) {

@@ -71,6 +71,7 @@ class ReadService {
   void Serve(const CallPtr& call, const std::shared_ptr<const Route>& route);
   // On the io thread. False: not answered.
   bool AnswerAtOnce(ApiCall& call, const Route& route, ReadGate& gate);
+  HttpResponse Failed(const Route& route, const Error& error);
 
   LogContext& context_;
   ClaimRegistry& claims_;

@@ -138,8 +138,9 @@ HttpResponse Refusal(const WriteAnswer& answer) {
   const int status = StatusOf(answer.code);
   // Only what is said about the client's own request is passed on.
   const bool own = status == 404 || status == 422;
-  std::string_view message =
-      own && !item.message.empty() ? std::string_view(item.message) : MessageOf(answer.code);
+  std::string message(own && !item.message.empty() ? std::string_view(item.message)
+                                                   : MessageOf(answer.code));
+  if (!answer.failing.empty()) message.append("; failing: ").append(answer.failing);
   HttpResponse response = ApiError(status, message, detail, violations);
   if (status == 503) {
     response.body.pop_back();

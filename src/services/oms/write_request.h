@@ -98,6 +98,8 @@ struct WriteAnswer {
   AggregateKey blocker;
   std::optional<EventId> blocking_command;
   std::string message;
+  // Of an outage: the components that are not healthy, see HealthMonitor::Report.
+  std::string failing;
 };
 
 using WriteCompletion = std::function<void(WriteAnswer)>;

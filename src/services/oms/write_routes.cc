@@ -32,13 +32,16 @@ void WriteRoutes::Serve(const CallPtr& call, Parse parse) {
   WriteRequest request = std::move(std::get<WriteRequest>(parsed));
   request.deadline = call->arrived + request_timeout_;
   WriteShape shape = WriteShape::Of(request);
-  commands_.Write(std::move(request),
-                  [this, call, shape = std::move(shape), wait = *wait](WriteAnswer answer) {
-                    if (answer.code != WriteCode::kAccepted || !wait) {
-                      return call->Send(AnswerOfWrite(shape, answer, {}));
-                    }
-                    AnswerWhenFinal(call, *wait, shape, std::move(answer));
-                  });
+  commands_.Write(
+      std::move(request), [this, call, shape = std::move(shape), wait = *wait](WriteAnswer answer) {
+        if (answer.code == WriteCode::kUnavailable || answer.code == WriteCode::kUnknown) {
+          answer.failing = health_.Now().failing;
+        }
+        if (answer.code != WriteCode::kAccepted || !wait) {
+          return call->Send(AnswerOfWrite(shape, answer, {}));
+        }
+        AnswerWhenFinal(call, *wait, shape, std::move(answer));
+      });
 }
 
 void WriteRoutes::AnswerWhenFinal(const CallPtr& call, Duration wait, WriteShape shape,

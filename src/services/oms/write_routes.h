@@ -6,6 +6,7 @@
 
 #include "services/oms/command_service.h"
 #include "services/oms/command_status.h"
+#include "services/oms/health.h"
 #include "services/oms/write_answers.h"
 #include "services/oms/write_parser.h"
 
@@ -15,11 +16,12 @@ class WriteRoutes {
  public:
   // `request_timeout`: SAFFRON_REQUEST_TIMEOUT_SECONDS.
   WriteRoutes(Runtime& runtime, CommandService& commands, CommandStatuses& statuses,
-              StepRunner& steps, Duration request_timeout)
+              StepRunner& steps, const HealthMonitor& health, Duration request_timeout)
       : runtime_(runtime),
         commands_(commands),
         statuses_(statuses),
         steps_(steps),
+        health_(health),
         request_timeout_(request_timeout) {}
 
   void Register(HandlerMap& handlers);
@@ -34,6 +36,7 @@ class WriteRoutes {
   CommandService& commands_;
   CommandStatuses& statuses_;
   StepRunner& steps_;
+  const HealthMonitor& health_;
   const Duration request_timeout_;
 };
 

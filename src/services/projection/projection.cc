@@ -75,7 +75,7 @@ Result<Projection::Progress> Projection::Step() {
     return catch_up_ ? FollowLog() : PollBus();
   };
   Result<Progress> progress = step();
-  healthy_ = progress.ok();
+  health_.Note(progress);
   catching_up_ = catch_up_needed_ || catch_up_.has_value();
   return progress;
 }
@@ -113,7 +113,7 @@ void Projection::AddDocument(Work& work, const Envelope& event, const Outcome& o
 }
 
 Result<Projection::Progress> Projection::FinishWork() {
-  if (work_->attempts > 0 || !healthy_) SAFFRON_TRY(KeepMembership());
+  if (work_->attempts > 0 || !health_.ok()) SAFFRON_TRY(KeepMembership());
   if (!work_->written) SAFFRON_TRY(WriteDocuments());
   if (options_.done_rows == DoneRows::kWrite) SAFFRON_TRY(RecordDone());
   Apply();

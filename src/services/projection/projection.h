@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "base/step_health.h"
 #include "eventlog/log_context.h"
 #include "eventlog/log_reader.h"
 #include "ports/claim_registry.h"
@@ -65,7 +66,8 @@ class Projection {
   // One batch at most. After an error nothing is lost: call it again.
   Result<Progress> Step();
 
-  bool healthy() const { return healthy_; }
+  bool healthy() const { return health_.ok(); }
+  Status health() const { return health_.Now(); }
   bool catching_up() const { return catching_up_; }
   std::uint64_t refused() const { return refused_; }
 
@@ -145,7 +147,7 @@ class Projection {
   const ProjectionOptions options_;
   ProjectionMetrics* const metrics_;
 
-  std::atomic<bool> healthy_{true};
+  StepHealth health_;
   std::atomic<bool> catching_up_{false};
   std::atomic<std::uint64_t> refused_{0};
 

@@ -93,7 +93,7 @@ void Publisher::Run() {
 
 Result<Publisher::Progress> Publisher::Step() {
   Result<Progress> progress = leading_ ? Lead() : Contend();
-  healthy_ = progress.ok();
+  health_.Note(progress);
   return progress;
 }
 

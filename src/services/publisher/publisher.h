@@ -15,6 +15,7 @@
 #include <string>
 #include <vector>
 
+#include "base/step_health.h"
 #include "eventlog/log_context.h"
 #include "eventlog/log_reader.h"
 #include "ports/claim_registry.h"
@@ -63,7 +64,8 @@ class Publisher {
 
   bool leading() const { return leading_; }
   // The last Step did its work. Standing by is healthy.
-  bool healthy() const { return healthy_; }
+  bool healthy() const { return health_.ok(); }
+  Status health() const { return health_.Now(); }
   SlotNumber last_slot() const { return SlotNumber(last_slot_.load()); }
 
  private:
@@ -121,7 +123,7 @@ class Publisher {
   PublisherMetrics* const metrics_;
 
   std::atomic<bool> leading_{false};
-  std::atomic<bool> healthy_{true};
+  StepHealth health_;
   std::atomic<std::uint64_t> last_slot_{0};
 
   // Standing by: the etag last seen, and since when.

@@ -30,7 +30,7 @@ void CommandWorker::Run() {
   int failures = 0;
   while (!runtime.StopRequested()) {
     Result<bool> worked = Step();
-    healthy_.store(worked.ok());
+    health_.Note(worked);
     if (worked.ok()) {
       failures = 0;
       continue;

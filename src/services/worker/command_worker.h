@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "base/step_health.h"
 #include "eventlog/append_log.h"
 #include "ports/claim_registry.h"
 #include "ports/message_bus.h"
@@ -59,7 +60,8 @@ class CommandWorker {
   // Sweeps the work list soon (after a fence or an unpark). Any thread.
   void SweepSoon() { sweep_now_.store(true); }
   // False while a store or the bus is out of reach. Any thread.
-  bool healthy() const { return healthy_.load(); }
+  bool healthy() const { return health_.ok(); }
+  Status health() const { return health_.Now(); }
 
  private:
   struct Source {
@@ -126,7 +128,7 @@ class CommandWorker {
   std::uint64_t generation_ = 0;
   Instant next_sweep_, next_heartbeat_, next_commit_;
   std::atomic<bool> sweep_now_{true};
-  std::atomic<bool> healthy_{true};
+  StepHealth health_;
 };
 
 }  // namespace saffron

@@ -61,7 +61,7 @@ void GraphWriter::Run() {
 
 Result<GraphWriter::Progress> GraphWriter::Step() {
   Result<Progress> progress = writing_ ? Write() : Contend();
-  healthy_ = progress.ok();
+  health_.Note(progress);
   return progress;
 }
 

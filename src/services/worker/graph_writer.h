@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "base/metrics.h"
+#include "base/step_health.h"
 #include "eventlog/log_context.h"
 #include "eventlog/log_reader.h"
 #include "ports/claim_registry.h"
@@ -58,7 +59,8 @@ class GraphWriter {
 
   bool writing() const { return writing_; }
   // The last Step did its work. Standing by is healthy.
-  bool healthy() const { return healthy_; }
+  bool healthy() const { return health_.ok(); }
+  Status health() const { return health_.Now(); }
   // Of this process's last commit (or of its start as the writer).
   SlotNumber position() const { return SlotNumber(position_.load()); }
   std::uint64_t refused() const { return refused_; }
@@ -82,7 +84,7 @@ class GraphWriter {
   Lease lease_;
 
   std::atomic<bool> writing_{false};
-  std::atomic<bool> healthy_{true};
+  StepHealth health_;
   std::atomic<std::uint64_t> position_{0};
   std::atomic<std::uint64_t> refused_{0};
 
