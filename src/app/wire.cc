@@ -2,6 +2,7 @@
 #include "app/wire.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
@@ -29,6 +30,13 @@ Status MakeDataFolder(const std::string& path) {
     SAFFRON_TRY(MakeFolder(path.substr(0, at)));
   }
   return MakeFolder(path);
+}
+
+// A command looks at data; only `serve` makes a new log.
+Status FindLog(const Config& config) {
+  const std::string format = config.data_dir + "/objects/events/format.json";
+  if (::access(format.c_str(), F_OK) == 0) return Ok();
+  return NotFound("there is no log in " + config.data_dir + " (" + std::strerror(errno) + ")");
 }
 
 }  // namespace
@@ -71,5 +79,16 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
 }
 
 int RunServe(const Config& config) { return Serve(config, OpenEmbeddedEngines); }
+
+Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, LocalWork work) {
+  SAFFRON_TRY(FindLog(config));
+  return ServeLocally(config, OpenEmbeddedEngines, work);
+}
+
+Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
+                                             const std::function<void(std::uint64_t)>& at_slot) {
+  SAFFRON_TRY(FindLog(config));
+  return RebuildRegistryLocally(config, OpenEmbeddedEngines, at_slot);
+}
 
 }  // namespace saffron

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "app/commands/print_json.h"
+#include "app/commands/verify_text.h"
 #include "app/exit_code.h"
 #include "app/json_view.h"
 #include "net/url.h"
@@ -24,8 +25,13 @@ class RemoteCall {
         body.empty() ? (*client)->Get(path) : (*client)->Send("POST", path, std::move(body), "");
     if (!response.ok()) {
       bool bad_url = response.Is(Code::kInvalid);
-      return Fail(remote_.api.server_url + ": " + response.error().message(),
-                  bad_url ? kExitUsage : kExitUnreachable);
+      int code = Fail(remote_.api.server_url + ": " + response.error().message(),
+                      bad_url ? kExitUsage : kExitUnreachable);
+      if (response.Is(Code::kUnavailable)) {
+        console_.err << "Is a server running there? `saffron serve` starts one; --data-dir works "
+                        "without.\n";
+      }
+      return code;
     }
     response_ = std::move(*response);
     int code = ExitCodeOf(response_);
@@ -249,10 +255,12 @@ int RunVerify(const RemoteOptions& remote, Console console) {
   RemoteCall call(remote, console);
   int code = call.Run("/api/v1/admin/verify", "{}");
   if (code != kExitOk) return code;
-  call.Print();
-  JsonView answer = JsonView::Of(call.response().body);
-  JsonView clean = answer["data"]["clean"].exists() ? answer["data"]["clean"] : answer["clean"];
-  return clean.IsTrue() ? kExitOk : kExitFailed;
+  if (remote.output == OutputFormat::kJson) {
+    call.Print();
+  } else {
+    console.out << VerifyAsText(call.response().body);
+  }
+  return JsonView::Of(call.response().body)["clean"].IsTrue() ? kExitOk : kExitFailed;
 }
 
 int RunRebuild(const RemoteOptions& remote, const std::string& target, Console console) {
