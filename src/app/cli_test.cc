@@ -30,6 +30,7 @@ struct LocalSide {
   std::string url;  // of the server that is opened
   std::optional<LocalWork> work;
   std::string data_dir;
+  std::string set_aside;
 };
 LocalSide local_side;
 
@@ -51,7 +52,7 @@ Result<RegistryRebuilt> RebuildFakeRegistry(const Config& config,
   local_side.data_dir = config.data_dir;
   if (local_side.refusal) return *local_side.refusal;
   at_slot(7);
-  return RegistryRebuilt{7, milliseconds(1500)};
+  return RegistryRebuilt{7, milliseconds(1500), local_side.set_aside};
 }
 
 Outcome Invoke(std::vector<std::string> arguments, Environment environment = {}) {
@@ -290,8 +291,13 @@ TEST_F(CliOnData, TheRegistryIsRebuiltUnderTheLock) {
   EXPECT_EQ(outcome.code, kExitOk);
   EXPECT_EQ(outcome.out, "registry in /data rebuilt from 7 slots in 1.5 s\n");
   outcome = Invoke({"rebuild", "registry", "--json", "--data-dir", "/here"});
-  EXPECT_EQ(outcome.out, "{\"target\":\"registry\",\"slots\":7,\"took_s\":1.500}\n");
+  EXPECT_EQ(outcome.out,
+            "{\"target\":\"registry\",\"slots\":7,\"took_s\":1.500,"
+            "\"set_aside\":null}\n");
   EXPECT_EQ(local_side.data_dir, "/here");
+  local_side.set_aside = "/data/registry.damaged";
+  outcome = Invoke({"rebuild", "registry"}, nobody_);
+  EXPECT_THAT(outcome.out, HasSubstr("could not be opened and lies in /data/registry.damaged\n"));
 }
 
 // A loader that outlives its server must not take the directory from the next one.

@@ -185,7 +185,7 @@ class LocalServing final : public LocalServer {
  public:
   explicit LocalServing(const Config& config)
       : log_(CommandLog(config, runtime_)), token_(runtime_.NewUuid().ToString()) {}
-  Status Open(const Config& config, OpenEngines open, LocalWork work) {
+  Status Open(const Config& config, const OpenEngines& open, LocalWork work) {
     ::signal(SIGPIPE, SIG_IGN);
     SAFFRON_ASSIGN(engines_, open(config, runtime_));
     OmsOptions options = OptionsOf(config);
@@ -212,7 +212,7 @@ class LocalServing final : public LocalServer {
 
 }  // namespace
 
-int Serve(const Config& config, OpenEngines open) {
+int Serve(const Config& config, const OpenEngines& open) {
   const sigset_t signals = StopSignals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // every thread started later inherits it
   ::signal(SIGPIPE, SIG_IGN);
@@ -234,14 +234,14 @@ int Serve(const Config& config, OpenEngines open) {
   return ended.ok() ? kExitOk : Refused(ended.error());
 }
 
-Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
+Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, const OpenEngines& open,
                                                   LocalWork work) {
   auto local = std::make_unique<LocalServing>(config);
   SAFFRON_TRY(local->Open(config, open, work));
   return std::unique_ptr<LocalServer>(std::move(local));
 }
 
-Result<RegistryRebuilt> RebuildRegistryLocally(const Config& config, OpenEngines open,
+Result<RegistryRebuilt> RebuildRegistryLocally(const Config& config, const OpenEngines& open,
                                                const std::function<void(std::uint64_t)>& at_slot) {
   ThreadRuntime runtime;
   Log log = CommandLog(config, runtime);

@@ -8,17 +8,17 @@
 
 namespace saffron {
 
-using OpenEngines = Result<Engines> (*)(const Config& config, Runtime& runtime);
+using OpenEngines = std::function<Result<Engines>(const Config& config, Runtime& runtime)>;
 
 // The whole of Saffron in one process until a signal ends it. Returns an ExitCode. The first SIGINT
 // or SIGTERM stops gracefully (at most 10 s), a second one ends the process at once: what was
 // acknowledged is in the log.
-int Serve(const Config& config, OpenEngines open);
+int Serve(const Config& config, const OpenEngines& open);
 
 // local.h says what they do.
-Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
+Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, const OpenEngines& open,
                                                   LocalWork work);
-Result<RegistryRebuilt> RebuildRegistryLocally(const Config& config, OpenEngines open,
+Result<RegistryRebuilt> RebuildRegistryLocally(const Config& config, const OpenEngines& open,
                                                const std::function<void(std::uint64_t)>& at_slot);
 
 }  // namespace saffron

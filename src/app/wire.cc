@@ -39,9 +39,26 @@ Status FindLog(const Config& config) {
   return NotFound("there is no log in " + config.data_dir + " (" + std::strerror(errno) + ")");
 }
 
-}  // namespace
+// A name that is free, for what is kept for a look and not used any more.
+std::string NameForDamaged(const std::string& folder) {
+  std::string name = folder + ".damaged";
+  for (int i = 2; ::access(name.c_str(), F_OK) == 0; ++i) {
+    name = folder + ".damaged-" + std::to_string(i);
+  }
+  return name;
+}
 
-Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
+Result<std::shared_ptr<RocksdbRegistry>> OpenRocksdb(const std::string& folder) {
+  RocksdbRegistry::Options options;
+  options.directory = folder;
+  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> registry,
+                 RocksdbRegistry::Open(std::move(options)));
+  return registry;
+}
+
+// `set_aside`: a registry that cannot be opened as it is, is moved there, and an empty one made.
+// Null: it is an error.
+Result<Engines> OpenEmbedded(const Config& config, Runtime& runtime, std::string* set_aside) {
   const std::string& home = config.data_dir;
   SAFFRON_TRY(MakeDataFolder(home));
   SAFFRON_TRY(MakeFolder(home + "/graph"));
@@ -54,11 +71,18 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   store.durability =
       config.durability == "none" ? DurabilityMode::kNone : DurabilityMode::kEveryBatch;
   SAFFRON_ASSIGN(engines.store, DirectoryStore::Open(store));
-  RocksdbRegistry::Options registry;
-  registry.directory = home + "/registry";
-  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> opened, RocksdbRegistry::Open(registry));
-  engines.registry = opened;
-  engines.claims = opened;
+  const std::string folder = home + "/registry";
+  Result<std::shared_ptr<RocksdbRegistry>> registry = OpenRocksdb(folder);
+  if (set_aside != nullptr && (registry.Is(Code::kCorrupt) || registry.Is(Code::kInvalid))) {
+    *set_aside = NameForDamaged(folder);
+    if (::rename(folder.c_str(), set_aside->c_str()) != 0) {
+      return Unavailable("cannot move " + folder + " away: " + std::strerror(errno));
+    }
+    registry = OpenRocksdb(folder);
+  }
+  if (!registry.ok()) return registry.error();
+  engines.registry = *registry;
+  engines.claims = *registry;
   SqliteBusOptions bus;
   bus.path = home + "/bus.db";
   SAFFRON_ASSIGN(engines.bus, OpenSqliteBus(runtime, bus));
@@ -71,11 +95,17 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   search.cache_bytes = kSqliteCacheBytes;
   SAFFRON_ASSIGN(engines.search, OpenSqliteSearch(search));
   engines.described = {{"object_store", store.path},
-                       {"registry", "rocksdb " + registry.directory},
+                       {"registry", "rocksdb " + folder},
                        {"bus", "sqlite " + bus.path},
                        {"graph", "sqlite " + graph.directory},
                        {"search", "sqlite " + search.folder}};
   return engines;
+}
+
+}  // namespace
+
+Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
+  return OpenEmbedded(config, runtime, nullptr);
 }
 
 int RunServe(const Config& config) { return Serve(config, OpenEmbeddedEngines); }
@@ -88,7 +118,13 @@ Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, Local
 Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
                                              const std::function<void(std::uint64_t)>& at_slot) {
   SAFFRON_TRY(FindLog(config));
-  return RebuildRegistryLocally(config, OpenEmbeddedEngines, at_slot);
+  std::string set_aside;
+  const OpenEngines open = [&set_aside](const Config& of, Runtime& runtime) {
+    return OpenEmbedded(of, runtime, &set_aside);
+  };
+  SAFFRON_ASSIGN(RegistryRebuilt rebuilt, RebuildRegistryLocally(config, open, at_slot));
+  rebuilt.set_aside = std::move(set_aside);
+  return rebuilt;
 }
 
 }  // namespace saffron
