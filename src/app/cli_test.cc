@@ -30,7 +30,6 @@ struct LocalSide {
   std::string url;  // of the server that is opened
   std::optional<LocalWork> work;
   std::string data_dir;
-  std::string set_aside;
 };
 LocalSide local_side;
 
@@ -52,7 +51,7 @@ Result<RegistryRebuilt> RebuildFakeRegistry(const Config& config,
   local_side.data_dir = config.data_dir;
   if (local_side.refusal) return *local_side.refusal;
   at_slot(7);
-  return RegistryRebuilt{7, milliseconds(1500), local_side.set_aside};
+  return RegistryRebuilt{7, milliseconds(1500)};
 }
 
 Outcome Invoke(std::vector<std::string> arguments, Environment environment = {}) {
@@ -212,7 +211,9 @@ TEST(Cli, ExitCodesTellWhoRefused) {
   EXPECT_EQ(outcome.code, kExitRefused);
   EXPECT_THAT(outcome.err, HasSubstr("saffron: 403 Forbidden: admin only\nSet OMS_ADMIN_TOKEN"));
   OneAnswer busy(503, "{}");
-  EXPECT_EQ(Invoke({"status", "--server", busy.url()}).code, kExitUnreachable);
+  outcome = Invoke({"status", "--server", busy.url()});
+  EXPECT_EQ(outcome.code, kExitUnreachable);
+  EXPECT_THAT(outcome.err, HasSubstr("The log of the server says why."));
   OneAnswer differs(200, R"({"clean":false,"first_difference":"graph: Order/1"})");
   EXPECT_EQ(Invoke({"verify", "--server", differs.url()}).code, kExitFailed);
   OneAnswer clean(200, R"({"clean":true})");
@@ -291,13 +292,8 @@ TEST_F(CliOnData, TheRegistryIsRebuiltUnderTheLock) {
   EXPECT_EQ(outcome.code, kExitOk);
   EXPECT_EQ(outcome.out, "registry in /data rebuilt from 7 slots in 1.5 s\n");
   outcome = Invoke({"rebuild", "registry", "--json", "--data-dir", "/here"});
-  EXPECT_EQ(outcome.out,
-            "{\"target\":\"registry\",\"slots\":7,\"took_s\":1.500,"
-            "\"set_aside\":null}\n");
+  EXPECT_EQ(outcome.out, "{\"target\":\"registry\",\"slots\":7,\"took_s\":1.500}\n");
   EXPECT_EQ(local_side.data_dir, "/here");
-  local_side.set_aside = "/data/registry.damaged";
-  outcome = Invoke({"rebuild", "registry"}, nobody_);
-  EXPECT_THAT(outcome.out, HasSubstr("could not be opened and lies in /data/registry.damaged\n"));
 }
 
 // A loader that outlives its server must not take the directory from the next one.

@@ -29,7 +29,6 @@ class LocalServer {
 struct RegistryRebuilt {
   std::uint64_t slots = 0;  // of the log, all read
   Duration took{0};
-  std::string set_aside;  // where one that could not be opened was moved; empty: none was
 };
 
 }  // namespace saffron

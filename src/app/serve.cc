@@ -8,7 +8,6 @@
 
 #include "app/admin.h"
 #include "app/exit_code.h"
-#include "app/offline.h"
 #include "base/thread_runtime.h"
 #include "services/oms/oms_server.h"
 
@@ -173,19 +172,11 @@ Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& run
   return Ok();
 }
 
-// Errors only, unless debugging is asked for: the command's own output is what the person wants.
-Log CommandLog(const Config& config, Runtime& runtime) {
-  const LogLevel level = config.Level() == LogLevel::kDebug ? LogLevel::kDebug : LogLevel::kError;
-  return Log(
-      {level, config.Format()}, [&runtime] { return runtime.WallNow(); },
-      Log::DescriptorSink(STDERR_FILENO));
-}
-
 class LocalServing final : public LocalServer {
  public:
   explicit LocalServing(const Config& config)
       : log_(CommandLog(config, runtime_)), token_(runtime_.NewUuid().ToString()) {}
-  Status Open(const Config& config, const OpenEngines& open, LocalWork work) {
+  Status Open(const Config& config, OpenEngines open, LocalWork work) {
     ::signal(SIGPIPE, SIG_IGN);
     SAFFRON_ASSIGN(engines_, open(config, runtime_));
     OmsOptions options = OptionsOf(config);
@@ -212,7 +203,7 @@ class LocalServing final : public LocalServer {
 
 }  // namespace
 
-int Serve(const Config& config, const OpenEngines& open) {
+int Serve(const Config& config, OpenEngines open) {
   const sigset_t signals = StopSignals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // every thread started later inherits it
   ::signal(SIGPIPE, SIG_IGN);
@@ -234,26 +225,18 @@ int Serve(const Config& config, const OpenEngines& open) {
   return ended.ok() ? kExitOk : Refused(ended.error());
 }
 
-Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, const OpenEngines& open,
+Log CommandLog(const Config& config, Runtime& runtime) {
+  const LogLevel level = config.Level() == LogLevel::kDebug ? LogLevel::kDebug : LogLevel::kError;
+  return Log(
+      {level, config.Format()}, [&runtime] { return runtime.WallNow(); },
+      Log::DescriptorSink(STDERR_FILENO));
+}
+
+Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
                                                   LocalWork work) {
   auto local = std::make_unique<LocalServing>(config);
   SAFFRON_TRY(local->Open(config, open, work));
   return std::unique_ptr<LocalServer>(std::move(local));
-}
-
-Result<RegistryRebuilt> RebuildRegistryLocally(const Config& config, const OpenEngines& open,
-                                               const std::function<void(std::uint64_t)>& at_slot) {
-  ThreadRuntime runtime;
-  Log log = CommandLog(config, runtime);
-  const Instant start = runtime.Now();
-  SAFFRON_ASSIGN(Engines engines, open(config, runtime));
-  RegistryRebuilt rebuilt;
-  SAFFRON_TRY(RebuildRegistryOffline(engines, runtime, log, [&](SlotNumber slot) {
-    rebuilt.slots = slot.value;
-    at_slot(slot.value);
-  }));
-  rebuilt.took = runtime.Now() - start;
-  return rebuilt;
 }
 
 }  // namespace saffron

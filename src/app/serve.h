@@ -8,17 +8,19 @@
 
 namespace saffron {
 
-using OpenEngines = std::function<Result<Engines>(const Config& config, Runtime& runtime)>;
+using OpenEngines = Result<Engines> (*)(const Config& config, Runtime& runtime);
 
 // The whole of Saffron in one process until a signal ends it. Returns an ExitCode. The first SIGINT
 // or SIGTERM stops gracefully (at most 10 s), a second one ends the process at once: what was
 // acknowledged is in the log.
-int Serve(const Config& config, const OpenEngines& open);
+int Serve(const Config& config, OpenEngines open);
 
-// local.h says what they do.
-Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, const OpenEngines& open,
+// local.h says what it is.
+Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
                                                   LocalWork work);
-Result<RegistryRebuilt> RebuildRegistryLocally(const Config& config, const OpenEngines& open,
-                                               const std::function<void(std::uint64_t)>& at_slot);
+
+// Of a command that is no server: errors only, unless debugging is asked for; its own output is
+// what the person wants.
+Log CommandLog(const Config& config, Runtime& runtime);
 
 }  // namespace saffron

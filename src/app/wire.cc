@@ -6,13 +6,16 @@
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "adapters/directory/directory_store.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
 #include "adapters/sqlite/sqlite_bus.h"
 #include "adapters/sqlite/sqlite_graph.h"
 #include "adapters/sqlite/sqlite_search.h"
+#include "app/offline.h"
 #include "app/serve.h"
+#include "base/thread_runtime.h"
 
 namespace saffron {
 namespace {
@@ -32,6 +35,23 @@ Status MakeDataFolder(const std::string& path) {
   return MakeFolder(path);
 }
 
+// Its lock says whether another process owns the directory: opened before anything else.
+Result<std::unique_ptr<ObjectStore>> OpenStore(const Config& config) {
+  DirectoryStoreOptions store;
+  store.path = config.data_dir + "/objects";
+  store.durability =
+      config.durability == "none" ? DurabilityMode::kNone : DurabilityMode::kEveryBatch;
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> opened, DirectoryStore::Open(store));
+  return opened;
+}
+
+Result<std::shared_ptr<RocksdbRegistry>> OpenRegistryIn(const std::string& folder) {
+  RocksdbRegistry::Options options;
+  options.directory = folder;
+  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> opened, RocksdbRegistry::Open(options));
+  return opened;
+}
+
 // A command looks at data; only `serve` makes a new log.
 Status FindLog(const Config& config) {
   const std::string format = config.data_dir + "/objects/events/format.json";
@@ -39,50 +59,31 @@ Status FindLog(const Config& config) {
   return NotFound("there is no log in " + config.data_dir + " (" + std::strerror(errno) + ")");
 }
 
-// A name that is free, for what is kept for a look and not used any more.
-std::string NameForDamaged(const std::string& folder) {
-  std::string name = folder + ".damaged";
-  for (int i = 2; ::access(name.c_str(), F_OK) == 0; ++i) {
-    name = folder + ".damaged-" + std::to_string(i);
-  }
-  return name;
+Status RemoveFolder(const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::remove_all(folder, failure);
+  if (!failure) return Ok();
+  return Unavailable("cannot remove " + folder + ": " + failure.message());
 }
 
-Result<std::shared_ptr<RocksdbRegistry>> OpenRocksdb(const std::string& folder) {
-  RocksdbRegistry::Options options;
-  options.directory = folder;
-  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> registry,
-                 RocksdbRegistry::Open(std::move(options)));
-  return registry;
+Status MoveFolder(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return Ok();
+  return Unavailable("cannot move " + from + " to " + to + ": " + std::strerror(errno));
 }
 
-// `set_aside`: a registry that cannot be opened as it is, is moved there, and an empty one made.
-// Null: it is an error.
-Result<Engines> OpenEmbedded(const Config& config, Runtime& runtime, std::string* set_aside) {
+}  // namespace
+
+Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   const std::string& home = config.data_dir;
   SAFFRON_TRY(MakeDataFolder(home));
   SAFFRON_TRY(MakeFolder(home + "/graph"));
   SAFFRON_TRY(MakeFolder(home + "/search"));
   Engines engines;
   engines.exclusive = true;
-  // First the log: its lock says whether another process owns the directory.
-  DirectoryStoreOptions store;
-  store.path = home + "/objects";
-  store.durability =
-      config.durability == "none" ? DurabilityMode::kNone : DurabilityMode::kEveryBatch;
-  SAFFRON_ASSIGN(engines.store, DirectoryStore::Open(store));
-  const std::string folder = home + "/registry";
-  Result<std::shared_ptr<RocksdbRegistry>> registry = OpenRocksdb(folder);
-  if (set_aside != nullptr && (registry.Is(Code::kCorrupt) || registry.Is(Code::kInvalid))) {
-    *set_aside = NameForDamaged(folder);
-    if (::rename(folder.c_str(), set_aside->c_str()) != 0) {
-      return Unavailable("cannot move " + folder + " away: " + std::strerror(errno));
-    }
-    registry = OpenRocksdb(folder);
-  }
-  if (!registry.ok()) return registry.error();
-  engines.registry = *registry;
-  engines.claims = *registry;
+  SAFFRON_ASSIGN(engines.store, OpenStore(config));
+  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> registry, OpenRegistryIn(home + "/registry"));
+  engines.registry = registry;
+  engines.claims = registry;
   SqliteBusOptions bus;
   bus.path = home + "/bus.db";
   SAFFRON_ASSIGN(engines.bus, OpenSqliteBus(runtime, bus));
@@ -94,18 +95,12 @@ Result<Engines> OpenEmbedded(const Config& config, Runtime& runtime, std::string
   search.folder = home + "/search";
   search.cache_bytes = kSqliteCacheBytes;
   SAFFRON_ASSIGN(engines.search, OpenSqliteSearch(search));
-  engines.described = {{"object_store", store.path},
-                       {"registry", "rocksdb " + folder},
+  engines.described = {{"object_store", home + "/objects"},
+                       {"registry", "rocksdb " + home + "/registry"},
                        {"bus", "sqlite " + bus.path},
                        {"graph", "sqlite " + graph.directory},
                        {"search", "sqlite " + search.folder}};
   return engines;
-}
-
-}  // namespace
-
-Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
-  return OpenEmbedded(config, runtime, nullptr);
 }
 
 int RunServe(const Config& config) { return Serve(config, OpenEmbeddedEngines); }
@@ -115,15 +110,31 @@ Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, Local
   return ServeLocally(config, OpenEmbeddedEngines, work);
 }
 
+// The new one is made beside the old one, of which not a byte need be readable, and takes its place
+// when it is whole. Between the two moves there is none, which the next start makes good.
 Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
                                              const std::function<void(std::uint64_t)>& at_slot) {
   SAFFRON_TRY(FindLog(config));
-  std::string set_aside;
-  const OpenEngines open = [&set_aside](const Config& of, Runtime& runtime) {
-    return OpenEmbedded(of, runtime, &set_aside);
-  };
-  SAFFRON_ASSIGN(RegistryRebuilt rebuilt, RebuildRegistryLocally(config, open, at_slot));
-  rebuilt.set_aside = std::move(set_aside);
+  ThreadRuntime runtime;
+  Log log = CommandLog(config, runtime);
+  const Instant start = runtime.Now();
+  const std::string folder = config.data_dir + "/registry";
+  const std::string next = folder + ".new", old = folder + ".old";
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> store, OpenStore(config));
+  SAFFRON_TRY(RemoveFolder(next));
+  SAFFRON_TRY(RemoveFolder(old));
+  RegistryRebuilt rebuilt;
+  {
+    SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> registry, OpenRegistryIn(next));
+    SAFFRON_TRY(FoldIntoRegistry(*store, *registry, runtime, log, [&](SlotNumber slot) {
+      rebuilt.slots = slot.value;
+      at_slot(slot.value);
+    }));
+  }
+  SAFFRON_TRY(MoveFolder(folder, old));
+  SAFFRON_TRY(MoveFolder(next, folder));
+  SAFFRON_TRY(RemoveFolder(old));
+  rebuilt.took = runtime.Now() - start;
   return rebuilt;
 }
 

@@ -12,8 +12,8 @@ int RunServe(const Config& config);
 // Of the data in the configured directory. kNotFound: there is none, and none is made;
 // kUnavailable: another process owns it.
 Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, LocalWork work);
-// Forgets the registry's rows and folds the log again; tells the slots that it has passed. The
-// errors are those of OpenLocalServer.
+// Makes the registry again from the log alone, whatever state the old one is in; tells the slots
+// that it has passed. The errors are those of OpenLocalServer; the old one then stays.
 Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
                                              const std::function<void(std::uint64_t)>& at_slot);
 

@@ -223,9 +223,10 @@ class AcceptanceTest(unittest.TestCase):
         for name in ("rows", "accepted", "completed"):
             self.assertEqual(loaded[name], rows, loaded)
         self.assertEqual(loaded["rejected"], 0, loaded)
-        print(f"{rows} rows read = accepted = COMPLETED: accepted {rows / loaded['load_seconds']:.0f}"
-              f"/s, COMPLETED {rows / loaded['completed_seconds']:.0f}/s; "
-              f"RSS {self.server.rss_mib():.0f} MiB")
+        accepted, completed = (rows / loaded[name] for name in ("load_seconds",
+                                                                "completed_seconds"))
+        print(f"{rows} rows read = accepted = COMPLETED: accepted {accepted:.0f}/s, "
+              f"COMPLETED {completed:.0f}/s; RSS {self.server.rss_mib():.0f} MiB")
         before = self.everything()
         self.check_counts()
         self.check_queries()
@@ -249,7 +250,8 @@ class AcceptanceTest(unittest.TestCase):
         registry = pathlib.Path(self.server.data_dir) / "registry"
         self.assertTrue(registry.is_dir())
         done = subprocess.run([PROGRAM, "rebuild", "registry", "--data-dir", self.server.data_dir],
-                              capture_output=True, text=True, timeout=120)
+                              env=self.server.environment, capture_output=True, text=True,
+                              timeout=120)
         self.assertEqual(done.returncode, 0, done.stderr)
         print(done.stdout.strip())
 

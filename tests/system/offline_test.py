@@ -126,17 +126,36 @@ class OfflineTest(unittest.TestCase):
         self.assertEqual(self.json_of("query", "shop", "Item", "--id", "new")["data"]["document"],
                          {"item_id": "new", "size": 7})
 
+    def registry_files(self):
+        return glob.glob(os.path.join(self.server.data_dir, "registry", "*"))
+
     # "run `saffron rebuild registry`" was said, and that command said the same.
-    def test_a_damaged_registry_is_set_aside_and_made_again(self):
+    def test_a_damaged_registry_is_made_again(self):
         self.write_and_kill()
         digest = self.digest()
-        for manifest in glob.glob(os.path.join(self.server.data_dir, "registry", "MANIFEST-*")):
-            os.truncate(manifest, 100)
+        for file in self.registry_files():
+            if os.path.basename(file).startswith("MANIFEST-"):
+                os.truncate(file, 100)
         done = self.run_command("status", expect=FAILED)
         self.assertIn("saffron rebuild registry", done.stderr)
-        rebuilt = self.json_of("rebuild", "registry")
-        self.assertTrue(os.path.isdir(rebuilt["set_aside"]))
+        self.run_command("rebuild", "registry")
         self.assertEqual(self.digest(), digest)
+        self.assertEqual(glob.glob(self.server.data_dir + "/registry.*"), [])
+
+    def test_a_rebuild_that_fails_leaves_the_registry_as_it_was(self):
+        self.write_and_kill()
+        self.digest()
+        slots = glob.glob(self.server.data_dir + "/objects/events/**/*.jsonl", recursive=True)
+        victim = sorted(slots)[1]
+        with open(victim, "r+b") as slot:
+            slot.seek(-10, os.SEEK_END)
+            byte = slot.read(1)[0]
+            slot.seek(-10, os.SEEK_END)
+            slot.write(bytes([byte ^ 1]))
+        done = self.run_command("rebuild", "registry", expect=FAILED)
+        self.assertIn(os.path.basename(victim)[:20], done.stderr)
+        self.assertEqual(self.json_of("status")["registry"]["undecided_commands"], 0)
+        self.assertFalse(self.json_of("verify", expect=FAILED)["clean"])
 
 
 if __name__ == "__main__":

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include "app/exit_code.h"
-#include "domain/json_text.h"
 
 namespace saffron {
 namespace {
@@ -69,27 +68,6 @@ class Reach {
   std::string unreachable_;
 };
 
-void PrintRebuilt(const RegistryRebuilt& rebuilt, const std::string& data_dir, OutputFormat output,
-                  Console console) {
-  const double took_s = std::chrono::duration<double>(rebuilt.took).count();
-  if (output == OutputFormat::kText) {
-    console.out << fmt::format("registry in {} rebuilt from {} slots in {:.1f} s\n", data_dir,
-                               rebuilt.slots, took_s);
-    if (!rebuilt.set_aside.empty()) {
-      console.out << "the old one could not be opened and lies in " << rebuilt.set_aside << "\n";
-    }
-    return;
-  }
-  std::string set_aside = "null";
-  if (!rebuilt.set_aside.empty()) {
-    set_aside.clear();
-    json::AppendString(set_aside, rebuilt.set_aside);
-  }
-  console.out << fmt::format(
-      "{{\"target\":\"registry\",\"slots\":{},\"took_s\":{:.3f},\"set_aside\":{}}}\n",
-      rebuilt.slots, took_s, set_aside);
-}
-
 int RebuildRegistry(const DataOptions& options, Reach& reach, const CliFunctions& functions,
                     Console console) {
   std::optional<Config> config = reach.ConfigToWorkOn();
@@ -102,7 +80,14 @@ int RebuildRegistry(const DataOptions& options, Reach& reach, const CliFunctions
   if (!rebuilt.ok()) {
     return reach.Fail(rebuilt.error(), "The registry is rebuilt with the server stopped: end it.");
   }
-  PrintRebuilt(*rebuilt, config->data_dir, options.remote.output, console);
+  const double took_s = std::chrono::duration<double>(rebuilt->took).count();
+  if (options.remote.output == OutputFormat::kJson) {
+    console.out << fmt::format("{{\"target\":\"registry\",\"slots\":{},\"took_s\":{:.3f}}}\n",
+                               rebuilt->slots, took_s);
+  } else {
+    console.out << fmt::format("registry in {} rebuilt from {} slots in {:.1f} s\n",
+                               config->data_dir, rebuilt->slots, took_s);
+  }
   return kExitOk;
 }
 

@@ -35,7 +35,8 @@ class RemoteCall {
     }
     response_ = std::move(*response);
     int code = ExitCodeOf(response_);
-    if (code != kExitOk) return Fail(ErrorMessage(response_), code);
+    if (code != kExitOk) Fail(ErrorMessage(response_), code);
+    if (response_.status >= 500) console_.err << "The log of the server says why.\n";
     return code;
   }
 
