@@ -19,7 +19,7 @@ import time
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from saffron_process import PROGRAM, Server, wait_for  # noqa: E402
+from saffron_process import PROGRAM, Server, run_tests  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 SKIPPED = 77
@@ -264,4 +264,4 @@ if __name__ == "__main__":
         print(f"{THREEPL} is not there")
         sys.exit(SKIPPED)
     AcceptanceTest.make_data = staticmethod({"logistics": logistics, "threepl": threepl}[name])
-    unittest.main(verbosity=2)
+    run_tests()

@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from saffron_process import PROGRAM, Server, free_port, wait_for  # noqa: E402
+from saffron_process import PROGRAM, Server, free_port, run_tests, wait_for  # noqa: E402
 
 ITEM = {"id": "Item", "properties": [
     {"name": "item_id", "type": "string", "required": True, "primary_key": True},
@@ -159,4 +159,4 @@ class OfflineTest(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    unittest.main(verbosity=2)
+    run_tests()
