@@ -123,7 +123,7 @@ class CommandLine {
             "  saffron query shop Order --where 'status = PAID' --where 'total >= 100'\n"
             "  saffron query shop Product --text espresso --sort -price\n"
             "  saffron query shop Customer --where 'country = KR' --hop ~placed_by:Order \\\n"
-            "    --hop ~item_of:Item\n"
+            "    --hop ~item_of:Item --paths\n"
             "  saffron query shop Order --id ORD-17",
             [this] {
               return OnData(LocalWork::kLook, [this](const RemoteOptions& remote) {
@@ -144,6 +144,8 @@ class CommandLine {
             "--hop", query_.hops,
             "predicate or predicate:Class; ~predicate goes against it; repeat for more hops")
         ->take_all();
+    command->add_flag("--paths", query_.paths,
+                      "Of hops: a line for each way, instead of the documents on them");
     command->add_option("--id", query_.instance_id, "Read this document");
     command->add_option("--limit", query_.limit, "At most so many")
         ->check(CLI::Range(1, 1000))

@@ -200,8 +200,19 @@ TEST(Cli, QueriesBecomeBodies) {
             R"(POST /api/v1/graph-query/shop {"start_class":"A","hops":[)"
             R"({"predicate":"to","target_class":"B"},{"predicate":"at","target_class":"C"}],)"
             R"("limit":20,"include_documents":true})");
+  EXPECT_EQ(Invoke({"query", "shop", "A", "--paths", "--server", server.url()}).code, kExitUsage);
   Invoke({"query", "shop", "A", "--id", "x:y", "--server", server.url()});
   EXPECT_EQ(server.asked(), "GET /api/v1/instance/shop/instance/x%3Ay?class=A ");
+}
+
+TEST(Cli, PathsAreOneALine) {
+  OneAnswer server(200, R"({"nodes":[],"paths":[["A/1","B/2"],["A/1","B/3"]],"count":1,)"
+                        R"("page":{"more":true}})");
+  Outcome outcome =
+      Invoke({"query", "shop", "A", "--hop", "to:B", "--paths", "--server", server.url()});
+  EXPECT_EQ(outcome.out, "A/1 -> B/2\nA/1 -> B/3\n");
+  EXPECT_EQ(outcome.err, "2 paths from 1 start nodes; there are more: raise --limit\n");
+  EXPECT_THAT(server.asked(), HasSubstr(R"("include_documents":false,"include_paths":true})"));
 }
 
 TEST(Cli, ExitCodesTellWhoRefused) {
