@@ -160,7 +160,8 @@ Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& run
   log.Info("stopping", {{"signal", signal}});
   std::unique_ptr<Task> stopping = runtime.Spawn("stop", [&serving, main = ::pthread_self()] {
     serving.Stop();
-    ::pthread_kill(main, SIGTERM);  // wakes the wait below
+    // It is blocked, and wakes the wait below. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
+    ::pthread_kill(main, SIGTERM);
   });
   WaitForStopSignal();
   if (!serving.pipeline().stopped()) {
