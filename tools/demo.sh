@@ -166,7 +166,8 @@ suggestions
 cat <<TEXT
 
 With --data-dir the data stays: kill -9 the server, and
-\`build/release/saffron serve --data-dir DIR\` goes on where it was. README.md says what to read next.
+\`build/release/saffron serve --data-dir DIR\` goes on where it was.
+README.md says what to read next.
 TEXT
 if [ "$end" -eq 1 ]; then exit 0; fi
 trap 'exit 0' INT
