@@ -100,14 +100,14 @@ Result<std::string> Admin::Status() {
   return SystemStatusAsJson(ReadSystemStatus(parts_.context, subjects));
 }
 
-Result<std::string> Admin::ListDlq(const DlqFilter& filter) {
+Result<std::string> Admin::ListDlqNow(const DlqFilter& filter) {
   if (!filter.aggregate) return ListParked(parts_.claims, filter.handler, filter.limit);
   const std::string handler =
       filter.handler.empty() ? std::string(HandlerOf(filter.aggregate->type)) : filter.handler;
   return ShowParked(parts_.context, parts_.claims, {handler, *filter.aggregate}, kShownCommands);
 }
 
-Result<std::string> Admin::ReplayDlq(std::string_view handler, const AggregateKey& aggregate) {
+Result<std::string> Admin::ReplayDlqNow(std::string_view handler, const AggregateKey& aggregate) {
   const ParkKey key{std::string(handler), aggregate};
   SAFFRON_TRY(FindParked(parts_.claims, key));
   SAFFRON_ASSIGN(ReplayReport report, ReplayParked(parts_.context, parts_.log, parts_.claims, key,
@@ -116,8 +116,8 @@ Result<std::string> Admin::ReplayDlq(std::string_view handler, const AggregateKe
   return ReplayAsJson(aggregate, report);
 }
 
-Result<std::string> Admin::DiscardDlq(std::string_view handler, const AggregateKey& aggregate,
-                                      std::string_view reason) {
+Result<std::string> Admin::DiscardDlqNow(std::string_view handler, const AggregateKey& aggregate,
+                                         std::string_view reason) {
   const ParkKey key{std::string(handler), aggregate};
   SAFFRON_TRY(FindParked(parts_.claims, key));
   SAFFRON_ASSIGN(ReplayReport report,
@@ -127,7 +127,39 @@ Result<std::string> Admin::DiscardDlq(std::string_view handler, const AggregateK
   return ReplayAsJson(aggregate, report);
 }
 
+// Why an operation broke off is the operator's to know, and no answer says it.
+Result<std::string> Admin::Told(std::string_view operation, Result<std::string> result) {
+  const bool breaks = result.Is(Code::kCorrupt) || result.Is(Code::kInternal) ||
+                      result.Is(Code::kUnavailable) || result.Is(Code::kUnknownOutcome);
+  if (breaks) {
+    parts_.context.log.Error("operation_failed",
+                             {{"operation", operation}, {"error", result.error().ToString()}});
+  }
+  return result;
+}
+
 Result<std::string> Admin::Verify(std::string_view options) {
+  return Told("verify", VerifyNow(options));
+}
+
+Result<std::string> Admin::Rebuild(std::string_view target) {
+  return Told("rebuild", RebuildNow(target));
+}
+
+Result<std::string> Admin::ListDlq(const DlqFilter& filter) {
+  return Told("dlq_list", ListDlqNow(filter));
+}
+
+Result<std::string> Admin::ReplayDlq(std::string_view handler, const AggregateKey& aggregate) {
+  return Told("dlq_replay", ReplayDlqNow(handler, aggregate));
+}
+
+Result<std::string> Admin::DiscardDlq(std::string_view handler, const AggregateKey& aggregate,
+                                      std::string_view reason) {
+  return Told("dlq_discard", DiscardDlqNow(handler, aggregate, reason));
+}
+
+Result<std::string> Admin::VerifyNow(std::string_view options) {
   SAFFRON_ASSIGN(VerifyOptions parsed, ParseVerifyOptions(options));
   VerifySubjects subjects{parts_.claims,
                           parts_.bus,
@@ -145,7 +177,7 @@ Result<std::string> Admin::Verify(std::string_view options) {
   return VerifyReportAsJson(report);
 }
 
-Result<std::string> Admin::Rebuild(std::string_view target) {
+Result<std::string> Admin::RebuildNow(std::string_view target) {
   RebuildOptions options;
   options.owner = parts_.owner;
   if (target == "graph") {

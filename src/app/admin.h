@@ -48,6 +48,13 @@ class Admin final : public AdminOperations {
   Result<std::string> Rebuild(std::string_view target) override;
 
  private:
+  Result<std::string> Told(std::string_view operation, Result<std::string> result);
+  Result<std::string> ListDlqNow(const DlqFilter& filter);
+  Result<std::string> ReplayDlqNow(std::string_view handler, const AggregateKey& aggregate);
+  Result<std::string> DiscardDlqNow(std::string_view handler, const AggregateKey& aggregate,
+                                    std::string_view reason);
+  Result<std::string> VerifyNow(std::string_view options);
+  Result<std::string> RebuildNow(std::string_view target);
   Result<SlotNumber> Published();
   Result<std::uint64_t> RepublishId();
   Result<SlotNumber> Searched();

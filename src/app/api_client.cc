@@ -32,12 +32,17 @@ std::string ErrorMessage(const HttpResponse& response) {
   auto add = [&](const std::string& part) {
     if (!part.empty()) text.append(": ").append(part);
   };
-  add(body["message"].TextOr(""));
+  const std::string message = body["message"].TextOr("");
   JsonView detail = body["detail"];
-  add(detail.TextOr(detail["error"].TextOr("")));
+  add(message.empty() ? detail.TextOr(detail["error"].TextOr("")) : message);
   auto errors = body["errors"].Elements();
   if (!errors.empty()) {
     add(errors.front()["pointer"].TextOr("") + " " + errors.front()["message"].TextOr(""));
+  }
+  if (response.status == 401 || response.status == 403) {
+    text.append(
+        "\nSet OMS_ADMIN_TOKEN, OMS_WRITE_TOKEN or SAFFRON_READ_TOKEN to a token of that server; "
+        "the first that is set is sent.");
   }
   return text;
 }

@@ -37,7 +37,8 @@ class ApiClient {
   std::unique_ptr<HttpClient> http_;
 };
 
-// What the server says is wrong, on one line: its message, or the first of its errors.
+// What the server says is wrong, on one line: its message, and the first of its errors. A second
+// line says what to do about a missing right.
 std::string ErrorMessage(const HttpResponse& response);
 // kExitOk for 2xx, kExitUnreachable for 429 and 5xx, else kExitRefused.
 int ExitCodeOf(const HttpResponse& response);

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/commands/on_data.h"
 #include "app/commands/remote.h"
 #include "app/exit_code.h"
 #include "app/loader/load.h"
@@ -12,8 +13,15 @@ namespace saffron {
 namespace {
 
 constexpr const char* kExitCodes =
-    "\nExit codes: 0 ok; 1 failed; 2 bad arguments or configuration; 3 refused by the server, or "
-    "invalid data; 4 server unreachable or busy.";
+    "\nExit codes:\n"
+    "  0  ok\n"
+    "  1  failed, or verify found a difference\n"
+    "  2  bad arguments or configuration\n"
+    "  3  refused by the server (rights, conflict, unknown name), or invalid data\n"
+    "  4  not now: server unreachable or busy, data directory in use or not there";
+constexpr const char* kToken =
+    "\n\nWith a server that wants one, the token is the first that is set of OMS_ADMIN_TOKEN,\n"
+    "OMS_WRITE_TOKEN and SAFFRON_READ_TOKEN.";
 
 // What is parsed into, and then run. Lives for one call of RunCli.
 class CommandLine {
@@ -48,16 +56,25 @@ class CommandLine {
   CLI::App* Add(const std::string& name, const std::string& description,
                 const std::string& examples, std::function<int()> run) {
     CLI::App* command = app_.add_subcommand(name, description);
-    command->footer((examples.empty() ? "" : "\nExamples:\n" + examples) + kExitCodes);
+    command->footer((examples.empty() ? "" : "\nExamples:\n" + examples + "\n") + kExitCodes);
     command->callback([this, run = std::move(run)] { run_ = run; });
     return command;
   }
 
-  void AddServerOptions(CLI::App* command) {
-    command->add_option("--server", server_url_,
-                        "URL of the server (default: http://SAFFRON_LISTEN)");
-    command->add_flag("--json", json_, "Print JSON");
+  // Of a command that acts on data, and can do so without a server.
+  void AddDataOptions(CLI::App* command) {
+    auto* server = command->add_option("--server", server_url_,
+                                       "URL of the server (default: http://SAFFRON_LISTEN)");
+    command
+        ->add_option("--data-dir", data_dir_,
+                     "Ask no server: take the lock of this data directory (without either option: "
+                     "of SAFFRON_DATA_DIR, when no server answers)")
+        ->excludes(server);
+    AddJson(command);
+    command->footer(command->get_footer() + kToken);
   }
+
+  void AddJson(CLI::App* command) { command->add_flag("--json", json_, "Print JSON"); }
 
   void AddServe() {
     CLI::App* command =
@@ -66,9 +83,9 @@ class CommandLine {
             "  saffron serve --listen 127.0.0.1:9000 --data-dir /var/lib/saffron\n"
             "Ctrl-C or SIGTERM finishes what was accepted and ends; a second one ends at once.",
             [this] { return Serve(); });
-    command->add_option("--listen", listen_, "host:port (SAFFRON_LISTEN)");
+    command->add_option("--listen", listen_, "host:port; default: SAFFRON_LISTEN");
     command->add_option("--data-dir", data_dir_,
-                        "folder of the embedded engines (SAFFRON_DATA_DIR)");
+                        "Folder of the embedded engines; default: SAFFRON_DATA_DIR");
   }
 
   void AddLoad() {
@@ -76,10 +93,12 @@ class CommandLine {
         "load", "Load an ontology and a folder of CSV or JSONL files through the API.",
         "  saffron load --db shop --ontology ontology.json --data data --wait\n"
         "  saffron load --db legacy --mapping mapping.json --data export --dry-run\n"
-        "Everything is checked before anything is sent. Loading the same again appends nothing; "
-        "run a load that broke off again and it goes on.",
+        "  saffron load --db legacy --mapping mapping.json --data export --skip-rejected "
+        "--report bad.csv\n"
+        "Everything is checked before anything is sent. Loading the same again appends nothing;\n"
+        "run a load that broke off again and it goes on. Files and mapping: docs/loading.md.",
         [this] { return DoLoad(); });
-    AddServerOptions(command);
+    AddDataOptions(command);
     command->add_option("--db", load_.db, "Database; created when missing")->required();
     command->add_option("--ontology", load_.plan.ontology_file, "Classes: {\"classes\":[...]}");
     command->add_option("--mapping", load_.plan.mapping_file, "How columns become properties");
@@ -103,11 +122,15 @@ class CommandLine {
         Add("query", "Search documents, follow relationships, or read one document.",
             "  saffron query shop Order --where 'status = PAID' --where 'total >= 100'\n"
             "  saffron query shop Product --text espresso --sort -price\n"
-            "  saffron query shop Customer --where 'country = KR' --hop ~placed_by:Order --hop "
-            "~item_of:Item\n"
+            "  saffron query shop Customer --where 'country = KR' --hop ~placed_by:Order \\\n"
+            "    --hop ~item_of:Item --paths\n"
             "  saffron query shop Order --id ORD-17",
-            [this] { return RunQuery(Remote(), query_, console_); });
-    AddServerOptions(command);
+            [this] {
+              return OnData(LocalWork::kLook, [this](const RemoteOptions& remote) {
+                return RunQuery(remote, query_, console_);
+              });
+            });
+    AddDataOptions(command);
     command->add_option("db", query_.db, "Database")->required();
     command->add_option("class", query_.class_id, "Class");
     command
@@ -121,6 +144,8 @@ class CommandLine {
             "--hop", query_.hops,
             "predicate or predicate:Class; ~predicate goes against it; repeat for more hops")
         ->take_all();
+    command->add_flag("--paths", query_.paths,
+                      "Of hops: a line for each way, instead of the documents on them");
     command->add_option("--id", query_.instance_id, "Read this document");
     command->add_option("--limit", query_.limit, "At most so many")
         ->check(CLI::Range(1, 1000))
@@ -129,48 +154,73 @@ class CommandLine {
   }
 
   void AddOperations() {
-    AddServerOptions(Add("status", "State of a running server: log, lags, workers, sinks.",
-                         "  saffron status\n  saffron status --json",
-                         [this] { return RunStatus(Remote(), console_); }));
-    AddServerOptions(
+    AddDataOptions(Add("status", "Where everything stands: log, publisher, sinks, parked.",
+                       "  saffron status\n"
+                       "  saffron status --json\n"
+                       "  saffron status --data-dir /var/lib/saffron      of a stopped server",
+                       [this] {
+                         return OnData(LocalWork::kLook, [this](const RemoteOptions& remote) {
+                           return RunStatus(remote, console_);
+                         });
+                       }));
+    AddDataOptions(
         Add("verify",
-            "Compare the log with registry, bus, graph and search; name the first difference. "
-            "Exit 1 when there is one.",
-            "  saffron verify", [this] { return RunVerify(Remote(), console_); }));
+            "Compare the log with registry, bus, graph and search; name the first difference.",
+            "  saffron verify\n"
+            "  saffron verify --json\n"
+            "It changes nothing. Without a server, what was left undone is done first, as a start\n"
+            "would.",
+            [this] {
+              return OnData(LocalWork::kRun, [this](const RemoteOptions& remote) {
+                return RunVerify(remote, console_);
+              });
+            }));
     CLI::App* rebuild =
         Add("rebuild", "Make the registry, the graph or the search index again from the log alone.",
-            "  saffron rebuild search",
-            [this] { return RunRebuild(Remote(), rebuild_target_, console_); });
+            "  saffron rebuild search\n"
+            "  saffron rebuild registry --data-dir /var/lib/saffron\n"
+            "Graph and search are rebuilt beside the live ones, with or without a server. The "
+            "registry\n"
+            "is rebuilt with the server stopped.",
+            [this] {
+              return RunRebuildOnData(DataOptionsOf(), functions_, rebuild_target_, console_);
+            });
     rebuild->add_option("target", rebuild_target_, "registry, graph or search")
         ->required()
         ->check(CLI::IsMember({"registry", "graph", "search"}));
-    AddServerOptions(rebuild);
+    AddDataOptions(rebuild);
     CLI::App* version = Add("version", "Print the version.", "", [this] {
       console_.out << (json_ ? "{\"name\":\"saffron\",\"version\":\"" SAFFRON_VERSION "\"}"
                              : "saffron " SAFFRON_VERSION)
                    << "\n";
       return kExitOk;
     });
-    version->add_flag("--json", json_, "Print JSON");
+    AddJson(version);
   }
 
   void AddDlq() {
     CLI::App* command = app_.add_subcommand(
-        "dlq", "Dead letters and parked aggregates: list, show, replay, discard.");
+        "dlq", "Parked aggregates, whose command failed for good: list, show, replay, discard.");
     command->require_subcommand(1);
     command->footer(std::string("\nExamples:\n"
                                 "  saffron dlq list\n"
+                                "  saffron dlq show Instance shop:main:Order:ORD-17\n"
                                 "  saffron dlq replay Instance shop:main:Order:ORD-17\n"
-                                "  saffron dlq discard Instance shop:main:Order:ORD-17 --reason "
-                                "'wrong currency'") +
+                                "  saffron dlq discard Instance shop:main:Order:ORD-17 \\\n"
+                                "    --reason 'wrong currency'\n") +
                     kExitCodes);
     auto action = [&](const std::string& name, const std::string& description) {
       CLI::App* one = command->add_subcommand(name, description);
-      AddServerOptions(one);
+      AddDataOptions(one);
       one->add_option("--handler", dlq_.handler, "Only of this handler (instance_worker, ...)");
       one->callback([this, name] {
         dlq_.action = name;
-        run_ = [this] { return RunDlq(Remote(), dlq_, console_); };
+        const bool looks = name == "list" || name == "show";
+        run_ = [this, looks] {
+          return OnData(
+              looks ? LocalWork::kLook : LocalWork::kRun,
+              [this](const RemoteOptions& remote) { return RunDlq(remote, dlq_, console_); });
+        };
       });
       if (name == "list") return one;
       one->add_option("type", dlq_.aggregate_type, "Database, OntologyClass or Instance")
@@ -179,8 +229,8 @@ class CommandLine {
       one->add_option("id", dlq_.aggregate_id, "db:branch:class:instance")->required();
       return one;
     };
-    action("list", "What is parked or dead-lettered, oldest first.");
-    action("show", "One of them with its events and errors.");
+    action("list", "What is parked, oldest first.");
+    action("show", "One of them with its commands and errors.");
     action("replay", "Try it again from its first failed command, and free it.");
     action("discard", "Reject its pending commands for good: a REJECTED outcome in the log.")
         ->add_option("--reason", dlq_.reason, "Why; kept in the log");
@@ -191,7 +241,7 @@ class CommandLine {
                             "  saffron config\n"
                             "  SAFFRON_LISTEN=127.0.0.1:9000 saffron config --json",
                             [this] { return ShowConfig(); });
-    command->add_flag("--json", json_, "Print JSON");
+    AddJson(command);
     command->add_flag("--markdown", markdown_, "Print the reference page");
   }
 
@@ -199,7 +249,11 @@ class CommandLine {
     for (std::string name :
          {"oms", "publisher", "ontology-worker", "instance-worker", "projection-worker"}) {
       Add(name, "Run only this service; needs servers for every engine.",
-          "  saffron " + name + "      says which variables to set",
+          "  saffron " + name +
+              "      says which variables are missing\n"
+              "It needs MINIO_ENDPOINT_URL, POSTGRES_URL, KAFKA_BOOTSTRAP_SERVERS,\n"
+              "TERMINUS_SERVER_URL and ELASTICSEARCH_URL: the embedded engines belong to one\n"
+              "process, which is `saffron serve`.",
           [this, name] { return SingleService(name); });
     }
   }
@@ -251,6 +305,15 @@ class CommandLine {
     return kExitOk;
   }
 
+  DataOptions DataOptionsOf() {
+    return {Remote(), !server_url_.empty(), !data_dir_.empty(), [this] { return Load(); }};
+  }
+
+  using DataCommand = std::function<int(const RemoteOptions&)>;
+  int OnData(LocalWork work, const DataCommand& command) {
+    return RunOnData(DataOptionsOf(), functions_, work, console_, command);
+  }
+
   // Where the server is and with which token, from the options, else the environment. A bad value
   // of a variable that only a server reads is no reason not to ask one.
   RemoteOptions Remote() {
@@ -277,12 +340,19 @@ class CommandLine {
       console_.err << "saffron load: give --ontology, --mapping, or both\n";
       return kExitUsage;
     }
-    ThreadRuntime runtime;
-    load_.api = Remote().api;
-    load_.api.timeout = seconds(60);
     load_.give_up = seconds(retry_seconds_);
     load_.json = json_;
-    return RunLoad(runtime, load_, console_);
+    // A load waits for a server that is away, instead of taking the directory from it: only
+    // --data-dir makes it a server of its own.
+    DataOptions data = DataOptionsOf();
+    data.server_given = data_dir_.empty();
+    return RunOnData(data, functions_, LocalWork::kRun, console_,
+                     [this](const RemoteOptions& remote) {
+                       ThreadRuntime runtime;
+                       load_.api = remote.api;
+                       load_.api.timeout = seconds(60);
+                       return RunLoad(runtime, load_, console_);
+                     });
   }
 
   Environment environment_;

@@ -8,6 +8,7 @@
 
 #include "app/commands/print_json.h"
 #include "app/commands/remote.h"
+#include "app/commands/verify_text.h"
 #include "app/exit_code.h"
 #include "net/http_server.h"
 
@@ -23,12 +24,45 @@ struct Outcome {
 
 std::string served_from;
 
+// What the engines' side was asked for, and what it answers.
+struct LocalSide {
+  std::optional<Error> refusal;
+  std::string url;  // of the server that is opened
+  std::optional<LocalWork> work;
+  std::string data_dir;
+};
+LocalSide local_side;
+
+class FakeLocalServer final : public LocalServer {
+ public:
+  std::string url() const override { return local_side.url; }
+  std::string token() const override { return "of-this-run"; }
+};
+
+Result<std::unique_ptr<LocalServer>> OpenFakeLocal(const Config& config, LocalWork work) {
+  local_side.work = work;
+  local_side.data_dir = config.data_dir;
+  if (local_side.refusal) return *local_side.refusal;
+  return std::unique_ptr<LocalServer>(new FakeLocalServer());
+}
+
+Result<RegistryRebuilt> RebuildFakeRegistry(const Config& config,
+                                            const std::function<void(std::uint64_t)>& at_slot) {
+  local_side.data_dir = config.data_dir;
+  if (local_side.refusal) return *local_side.refusal;
+  at_slot(7);
+  return RegistryRebuilt{7, milliseconds(1500)};
+}
+
 Outcome Invoke(std::vector<std::string> arguments, Environment environment = {}) {
   std::ostringstream out, err;
-  CliFunctions functions{.serve = [](const Config& config) {
-    served_from = config.data_dir;
-    return static_cast<int>(kExitOk);
-  }};
+  CliFunctions functions{.serve =
+                             [](const Config& config) {
+                               served_from = config.data_dir;
+                               return static_cast<int>(kExitOk);
+                             },
+                         .open_local = OpenFakeLocal,
+                         .rebuild_registry = RebuildFakeRegistry};
   Outcome outcome;
   outcome.code = RunCli(std::move(arguments), std::move(environment), functions, {out, err});
   outcome.out = out.str();
@@ -42,7 +76,7 @@ TEST(Cli, HelpHasExamplesAndExitCodes) {
     Outcome help = Invoke({command, "--help"});
     EXPECT_EQ(help.code, kExitOk) << command;
     EXPECT_THAT(help.out, HasSubstr("Examples:\n  ")) << command;
-    EXPECT_THAT(help.out, HasSubstr("Exit codes: 0 ok; 1 failed")) << command;
+    EXPECT_THAT(help.out, HasSubstr("Exit codes:\n  0  ok\n  1  failed")) << command;
   }
   EXPECT_THAT(Invoke({"--help"}).out, HasSubstr("projection-worker"));
 }
@@ -166,8 +200,19 @@ TEST(Cli, QueriesBecomeBodies) {
             R"(POST /api/v1/graph-query/shop {"start_class":"A","hops":[)"
             R"({"predicate":"to","target_class":"B"},{"predicate":"at","target_class":"C"}],)"
             R"("limit":20,"include_documents":true})");
+  EXPECT_EQ(Invoke({"query", "shop", "A", "--paths", "--server", server.url()}).code, kExitUsage);
   Invoke({"query", "shop", "A", "--id", "x:y", "--server", server.url()});
   EXPECT_EQ(server.asked(), "GET /api/v1/instance/shop/instance/x%3Ay?class=A ");
+}
+
+TEST(Cli, PathsAreOneALine) {
+  OneAnswer server(200, R"({"nodes":[],"paths":[["A/1","B/2"],["A/1","B/3"]],"count":1,)"
+                        R"("page":{"more":true}})");
+  Outcome outcome =
+      Invoke({"query", "shop", "A", "--hop", "to:B", "--paths", "--server", server.url()});
+  EXPECT_EQ(outcome.out, "A/1 -> B/2\nA/1 -> B/3\n");
+  EXPECT_EQ(outcome.err, "2 paths from 1 start nodes; there are more: raise --limit\n");
+  EXPECT_THAT(server.asked(), HasSubstr(R"("include_documents":false,"include_paths":true})"));
 }
 
 TEST(Cli, ExitCodesTellWhoRefused) {
@@ -175,13 +220,125 @@ TEST(Cli, ExitCodesTellWhoRefused) {
   OneAnswer weak(403, R"({"status":"error","message":"admin only"})");
   Outcome outcome = Invoke({"status", "--server", weak.url()});
   EXPECT_EQ(outcome.code, kExitRefused);
-  EXPECT_EQ(outcome.err, "saffron: 403 Forbidden: admin only\n");
+  EXPECT_THAT(outcome.err, HasSubstr("saffron: 403 Forbidden: admin only\nSet OMS_ADMIN_TOKEN"));
   OneAnswer busy(503, "{}");
-  EXPECT_EQ(Invoke({"status", "--server", busy.url()}).code, kExitUnreachable);
+  outcome = Invoke({"status", "--server", busy.url()});
+  EXPECT_EQ(outcome.code, kExitUnreachable);
+  EXPECT_THAT(outcome.err, HasSubstr("The log of the server says why."));
   OneAnswer differs(200, R"({"clean":false,"first_difference":"graph: Order/1"})");
   EXPECT_EQ(Invoke({"verify", "--server", differs.url()}).code, kExitFailed);
   OneAnswer clean(200, R"({"clean":true})");
   EXPECT_EQ(Invoke({"verify", "--server", clean.url()}).code, kExitOk);
+}
+
+class CliOnData : public ::testing::Test {
+ protected:
+  void SetUp() override { local_side = LocalSide(); }
+  // Nobody listens on port 1.
+  const Environment nobody_{{"SAFFRON_LISTEN", "127.0.0.1:1"}, {"SAFFRON_DATA_DIR", "/data"}};
+};
+
+TEST_F(CliOnData, WithoutAServerTheDirectoryIsWorkedOn) {
+  OneAnswer server(200, R"({"clean":true,"log":{}})");
+  local_side.url = server.url();
+  Outcome outcome = Invoke({"verify"}, nobody_);
+  EXPECT_EQ(outcome.code, kExitOk);
+  EXPECT_EQ(outcome.err,
+            "no server answers at http://127.0.0.1:1; working on /data under its lock\n");
+  EXPECT_EQ(server.authorization(), "Bearer of-this-run");
+  EXPECT_EQ(local_side.data_dir, "/data");
+  EXPECT_EQ(local_side.work, LocalWork::kRun);
+  for (const std::vector<std::string>& looks :
+       {std::vector<std::string>{"status"}, {"dlq", "list"}, {"query", "shop", "Order"}}) {
+    EXPECT_EQ(Invoke(looks, nobody_).code, kExitOk) << looks[0];
+    EXPECT_EQ(local_side.work, LocalWork::kLook) << looks[0];
+  }
+  Invoke({"dlq", "replay", "Instance", "a:main:B:c"}, nobody_);
+  EXPECT_EQ(local_side.work, LocalWork::kRun);
+}
+
+TEST_F(CliOnData, AServerThatAnswersIsAskedWhateverItAnswers) {
+  OneAnswer busy(503, "{}");
+  const std::string listen = busy.url().substr(std::string("http://").size());
+  EXPECT_EQ(Invoke({"status"}, {{"SAFFRON_LISTEN", listen}}).code, kExitUnreachable);
+  EXPECT_EQ(Invoke({"rebuild", "registry"}, {{"SAFFRON_LISTEN", listen}}).code, kExitUnreachable);
+  EXPECT_EQ(busy.asked(), R"(POST /api/v1/admin/rebuild {"target":"registry"})");
+  EXPECT_EQ(local_side.data_dir, "");
+}
+
+TEST_F(CliOnData, AnOptionSaysWhomToAskAndNobodyElse) {
+  EXPECT_EQ(Invoke({"status", "--server", "http://127.0.0.1:1"}, nobody_).code, kExitUnreachable);
+  EXPECT_EQ(local_side.data_dir, "");
+  OneAnswer server(200, "{}");
+  OneAnswer local(200, "{}");
+  local_side.url = local.url();
+  const std::string listen = server.url().substr(std::string("http://").size());
+  Outcome outcome = Invoke({"status", "--data-dir", "/here"}, {{"SAFFRON_LISTEN", listen}});
+  EXPECT_EQ(outcome.code, kExitOk);
+  EXPECT_EQ(outcome.err, "");
+  EXPECT_EQ(local_side.data_dir, "/here");
+  EXPECT_EQ(server.asked(), "");
+  EXPECT_EQ(Invoke({"status", "--data-dir", "/here", "--server", "http://h"}).code, kExitUsage);
+}
+
+TEST_F(CliOnData, NobodyToAskIsSaidWithWhatToDo) {
+  local_side.refusal = NotFound("there is no log in /data");
+  Outcome outcome = Invoke({"status"}, nobody_);
+  EXPECT_EQ(outcome.code, kExitUnreachable);
+  EXPECT_THAT(outcome.err, HasSubstr("no server answers at http://127.0.0.1:1, and there is no "
+                                     "log in /data\nStart one with `saffron serve`"));
+  local_side.refusal = Unavailable("/data is in use by process 12");
+  outcome = Invoke({"verify", "--data-dir", "/data"});
+  EXPECT_EQ(outcome.code, kExitUnreachable);
+  EXPECT_THAT(outcome.err, HasSubstr("in use by process 12\nIf that process is a server, name"));
+  outcome = Invoke({"rebuild", "registry", "--data-dir", "/data"});
+  EXPECT_EQ(outcome.code, kExitUnreachable);
+  EXPECT_THAT(outcome.err, HasSubstr("with the server stopped: end it."));
+  local_side.refusal = Corrupt("damaged");
+  EXPECT_EQ(Invoke({"status"}, nobody_).code, kExitFailed);
+}
+
+TEST_F(CliOnData, TheRegistryIsRebuiltUnderTheLock) {
+  Outcome outcome = Invoke({"rebuild", "registry"}, nobody_);
+  EXPECT_EQ(outcome.code, kExitOk);
+  EXPECT_EQ(outcome.out, "registry in /data rebuilt from 7 slots in 1.5 s\n");
+  outcome = Invoke({"rebuild", "registry", "--json", "--data-dir", "/here"});
+  EXPECT_EQ(outcome.out, "{\"target\":\"registry\",\"slots\":7,\"took_s\":1.500}\n");
+  EXPECT_EQ(local_side.data_dir, "/here");
+}
+
+// A loader that outlives its server must not take the directory from the next one.
+TEST_F(CliOnData, ALoadWaitsForItsServer) {
+  Outcome outcome =
+      Invoke({"load", "--db", "shop", "--data", ".", "--ontology", "none.json"}, nobody_);
+  EXPECT_EQ(outcome.code, kExitRefused);
+  EXPECT_EQ(local_side.data_dir, "");
+  Invoke({"load", "--db", "shop", "--data", ".", "--ontology", "none.json", "--data-dir", "/here"},
+         nobody_);
+  EXPECT_EQ(local_side.data_dir, "/here");
+}
+
+TEST_F(CliOnData, ABadConfigurationIsSaidBeforeTheDirectoryIsTouched) {
+  EXPECT_EQ(Invoke({"status", "--data-dir", "/here"}, {{"SAFFRON_LOG_LEVEL", "loud"}}).code,
+            kExitUsage);
+  EXPECT_EQ(Invoke({"status", "--data-dir", "/here"}, {{"POSTGRES_URL", "postgres://h/d"}}).code,
+            kExitUsage);
+  EXPECT_EQ(local_side.data_dir, "");
+}
+
+TEST(Cli, VerifyIsPrintedForPeople) {
+  const std::string text = VerifyAsText(
+      R"({"clean":false,"from_slot":1,"head_slot":2000,"differences_total":1,"differences":[)"
+      R"({"where":"graph: Order/1","what":"is missing","to_do":"saffron rebuild graph"}],)"
+      R"("log":{"commands":12345},"compared":{"refused_documents":3},)"
+      R"("classes":[{"name":"shop:main:Order","present":9,"digest":"0123456789abcdef01"}]})");
+  EXPECT_THAT(text, HasSubstr("1 differences from the log:\n  graph: Order/1\n    is missing\n"
+                              "    saffron rebuild graph\n"));
+  EXPECT_THAT(text, HasSubstr("slots 1 to 2,000"));
+  EXPECT_THAT(text, HasSubstr("12,345 commands"));
+  EXPECT_THAT(text, HasSubstr("3 documents by a sink"));
+  EXPECT_THAT(text, HasSubstr("0123456789abcdef\n"));
+  EXPECT_THAT(VerifyAsText(R"({"clean":true,"log":{}})"), ::testing::StartsWith("Clean: "));
 }
 
 TEST(Cli, Filters) {

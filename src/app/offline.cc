@@ -2,15 +2,14 @@
 
 namespace saffron {
 
-Status RebuildRegistryOffline(Engines& engines, Runtime& runtime, Log& log,
-                              const RecoveryProgress& progress) {
+Status FoldIntoRegistry(ObjectStore& store, AppendRegistry& registry, Runtime& runtime, Log& log,
+                        const RecoveryProgress& progress) {
   // Opening the format would make a log where there is none.
-  Result<StoredObject> there = engines.store->Get(kFormatKey);
-  if (there.Is(Code::kNotFound)) return NotFound("no log in " + engines.store->Describe());
+  Result<StoredObject> there = store.Get(kFormatKey);
+  if (there.Is(Code::kNotFound)) return NotFound("no log in " + store.Describe());
   if (!there.ok()) return there.error();
-  SAFFRON_ASSIGN(EventLogFormat format, OpenFormat(*engines.store, runtime, {}, false));
-  LogContext context{runtime, *engines.store, *engines.registry, log, format,
-                     0,       "rebuild",      engines.exclusive};
+  SAFFRON_ASSIGN(EventLogFormat format, OpenFormat(store, runtime, {}, false));
+  LogContext context{runtime, store, registry, log, format, 0, "rebuild", true};
   return RebuildRegistry(context, progress);
 }
 

@@ -44,9 +44,13 @@ Result<PatientClient::Answer> PatientClient::Send(std::string_view method, std::
       if (!response.ok()) return std::move(response).error();
       return Answer{std::move(*response), attempt};
     }
+    const std::string why = response.ok() ? ErrorMessage(*response) : response.error().message();
     if (runtime_.Now() >= deadline) {
-      return Unavailable(response.ok() ? ErrorMessage(*response) : response.error().message());
+      const auto tried = std::chrono::duration_cast<seconds>(give_up_).count();
+      return Unavailable(client_->options().server_url + " did not answer for " +
+                         std::to_string(tried) + " s: " + why);
     }
+    if (attempt == 1 && tell_) tell_(why);
     ++retries_;
     if (!runtime_.SleepFor(PauseAfter(attempt, response))) return Cancelled("stopping");
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -28,6 +29,8 @@ class PatientClient {
   // gave up, with the last reason; kCancelled: the runtime is stopping.
   Result<Answer> Send(std::string_view method, std::string_view path, const std::string& body,
                       std::string_view idempotency_key);
+  // Told, by the thread that sends, why a request is about to be sent again: once a request.
+  void OnTrouble(std::function<void(const std::string& why)> tell) { tell_ = std::move(tell); }
   Result<Answer> Get(std::string_view path) { return Send("GET", path, "", ""); }
   // Requests that were sent again, over all.
   std::uint64_t retries() const { return retries_; }
@@ -40,6 +43,7 @@ class PatientClient {
   Runtime& runtime_;
   const std::unique_ptr<ApiClient> client_;
   const Duration give_up_;
+  std::function<void(const std::string&)> tell_;
   std::atomic<std::uint64_t> retries_{0};
 };
 

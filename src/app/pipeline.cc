@@ -86,8 +86,9 @@ Result<EventLogFormat> OpenLogFormat(const Config& config, ObjectStore& store, R
 }
 
 Status Pipeline::OpenLog() {
-  context_ = std::make_unique<LogContext>(runtime_, *engines_.store, *engines_.registry, log_,
-                                          engines_.format, 0u, owner_, engines_.exclusive);
+  // clang 14 has no aggregates in parentheses. NOLINTNEXTLINE(modernize-make-unique)
+  context_.reset(new LogContext{runtime_, *engines_.store, *engines_.registry, log_,
+                                engines_.format, 0u, owner_, engines_.exclusive});
   SAFFRON_TRY(OpenRegistry(*context_));
   return CheckSinksNotAhead();
 }

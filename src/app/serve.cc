@@ -110,61 +110,72 @@ int Refused(const Error& error) {
   return error.code() == Code::kUnavailable ? kExitUnreachable : kExitFailed;
 }
 
-// From the first stop signal to the end of the last thread.
-class GracefulStop {
+// Every part of one process over its engines, up to the HTTP edge. One thread opens and stops it.
+class Serving {
  public:
-  GracefulStop(Runtime& runtime, OmsServer& oms, Pipeline& pipeline)
-      : runtime_(runtime), oms_(oms), pipeline_(pipeline) {}
+  Serving(Engines& engines, ThreadRuntime& runtime, Log& log)
+      : engines_(engines), runtime_(runtime), log_(log) {}
+  ~Serving() { Stop(); }
 
-  void Run() {
-    oms_.StopServing(kDrainRequests);
-    runtime_.RequestStop();
-    pipeline_.Stop();
+  Status Open(const Config& config, OmsOptions options, LocalWork work) {
+    SAFFRON_ASSIGN(pipeline_, Pipeline::Open(config, engines_, runtime_, log_, metrics_));
+    if (work == LocalWork::kRun) pipeline_->Start();
+    Pipeline& pipeline = *pipeline_;
+    Engines& engines = engines_;
+    admin_ = std::make_unique<Admin>(
+        AdminParts{pipeline.context(), pipeline.append(), *engines.claims, *engines.bus,
+                   *engines.graph, *engines.search, pipeline.owner(),
+                   config.publisher_checkpoint_key, [&pipeline] { pipeline.SweepSoon(); }});
+    OmsParts parts{pipeline.context(),
+                   pipeline.append(),
+                   *engines.claims,
+                   *engines.graph,
+                   *engines.search,
+                   metrics_,
+                   admin_.get(),
+                   ChecksOf(engines, pipeline),
+                   [&pipeline, &engines](SlotNumber slot) {
+                     return pipeline.projected().Passed(*engines.claims, 0, slot);
+                   }};
+    SAFFRON_ASSIGN(oms_, OmsServer::Open(std::move(parts), std::move(options)));
+    return Ok();
   }
 
+  // From the first stop signal to the end of the last thread. Called again, it does nothing.
+  void Stop() {
+    if (pipeline_ == nullptr || pipeline_->stopped()) return;
+    if (oms_ != nullptr) oms_->StopServing(kDrainRequests);
+    runtime_.RequestStop();
+    pipeline_->Stop();
+  }
+
+  Pipeline& pipeline() { return *pipeline_; }
+  std::uint16_t port() const { return oms_->port(); }
+
  private:
-  Runtime& runtime_;
-  OmsServer& oms_;
-  Pipeline& pipeline_;
+  Engines& engines_;
+  ThreadRuntime& runtime_;
+  Log& log_;
+  Metrics metrics_;
+  std::unique_ptr<Pipeline> pipeline_;
+  std::unique_ptr<Admin> admin_;
+  std::unique_ptr<OmsServer> oms_;
 };
 
 Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& runtime, Log& log) {
-  Metrics metrics;
-  SAFFRON_ASSIGN(std::unique_ptr<Pipeline> pipeline,
-                 Pipeline::Open(config, engines, runtime, log, metrics));
-  pipeline->Start();
-  Admin admin({pipeline->context(), pipeline->append(), *engines.claims, *engines.bus,
-               *engines.graph, *engines.search, pipeline->owner(), config.publisher_checkpoint_key,
-               [&pipeline] { pipeline->SweepSoon(); }});
-  OmsParts parts{pipeline->context(),
-                 pipeline->append(),
-                 *engines.claims,
-                 *engines.graph,
-                 *engines.search,
-                 metrics,
-                 &admin,
-                 ChecksOf(engines, *pipeline),
-                 [&pipeline, &engines](SlotNumber slot) {
-                   return pipeline->projected().Passed(*engines.claims, 0, slot);
-                 }};
-  Result<std::unique_ptr<OmsServer>> oms =
-      OmsServer::Open(std::move(parts), OptionsOf(config, engines));
-  if (!oms.ok()) {
-    runtime.RequestStop();
-    pipeline->Stop();
-    return oms.error();
-  }
-  log.Info("started", {{"listen", HostPort{config.listen.host, (*oms)->port()}.ToString()},
-                       {"log_id", pipeline->context().format.log}});
+  Serving serving(engines, runtime, log);
+  SAFFRON_TRY(serving.Open(config, OptionsOf(config, engines), LocalWork::kRun));
+  log.Info("started", {{"listen", HostPort{config.listen.host, serving.port()}.ToString()},
+                       {"log_id", serving.pipeline().context().format.log}});
   int signal = WaitForStopSignal();
   log.Info("stopping", {{"signal", signal}});
-  GracefulStop stop(runtime, **oms, *pipeline);
-  std::unique_ptr<Task> stopping = runtime.Spawn("stop", [&stop, main = ::pthread_self()] {
-    stop.Run();
-    ::pthread_kill(main, SIGTERM);  // wakes the wait below
+  std::unique_ptr<Task> stopping = runtime.Spawn("stop", [&serving, main = ::pthread_self()] {
+    serving.Stop();
+    // It is blocked, and wakes the wait below. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
+    ::pthread_kill(main, SIGTERM);
   });
   WaitForStopSignal();
-  if (!pipeline->stopped()) {
+  if (!serving.pipeline().stopped()) {
     log.Warning("stopped_at_once", {});
     ::_exit(kExitFailed);
   }
@@ -172,6 +183,35 @@ Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& run
   log.Info("stopped", {});
   return Ok();
 }
+
+class LocalServing final : public LocalServer {
+ public:
+  explicit LocalServing(const Config& config)
+      : log_(CommandLog(config, runtime_)), token_(runtime_.NewUuid().ToString()) {}
+  Status Open(const Config& config, OpenEngines open, LocalWork work) {
+    ::signal(SIGPIPE, SIG_IGN);
+    SAFFRON_ASSIGN(engines_, open(config, runtime_));
+    OmsOptions options = OptionsOf(config, engines_);
+    options.http.host = "127.0.0.1";
+    options.http.port = 0;
+    options.auth = {};
+    options.auth.admin_token = token_;  // nobody else may ask it
+    serving_ = std::make_unique<Serving>(engines_, runtime_, log_);
+    return serving_->Open(config, std::move(options), work);
+  }
+
+  std::string url() const override {
+    return "http://127.0.0.1:" + std::to_string(serving_->port());
+  }
+  std::string token() const override { return token_; }
+
+ private:
+  ThreadRuntime runtime_;
+  Log log_;
+  const std::string token_;
+  Engines engines_;
+  std::unique_ptr<Serving> serving_;
+};
 
 }  // namespace
 
@@ -195,6 +235,20 @@ int Serve(const Config& config, OpenEngines open) {
   }
   Status ended = RunUntilSignal(config, *engines, runtime, log);
   return ended.ok() ? kExitOk : Refused(ended.error());
+}
+
+Log CommandLog(const Config& config, Runtime& runtime) {
+  const LogLevel level = config.Level() == LogLevel::kDebug ? LogLevel::kDebug : LogLevel::kError;
+  return Log(
+      {level, config.Format()}, [&runtime] { return runtime.WallNow(); },
+      Log::DescriptorSink(STDERR_FILENO));
+}
+
+Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
+                                                  LocalWork work) {
+  auto local = std::make_unique<LocalServing>(config);
+  SAFFRON_TRY(local->Open(config, open, work));
+  return std::unique_ptr<LocalServer>(std::move(local));
 }
 
 }  // namespace saffron

@@ -1,15 +1,26 @@
-// `saffron serve`: the whole of Saffron in one process until a signal ends it.
+// What the composed process does: `saffron serve`, and the same in small for a command that finds
+// no server and works on the data itself.
 #pragma once
 
 #include "app/config.h"
+#include "app/local.h"
 #include "app/pipeline.h"
 
 namespace saffron {
 
 using OpenEngines = Result<Engines> (*)(const Config& config, Runtime& runtime);
 
-// Returns an ExitCode. The first SIGINT or SIGTERM stops gracefully (at most 10 s), a second one
-// ends the process at once: what was acknowledged is in the log.
+// The whole of Saffron in one process until a signal ends it. Returns an ExitCode. The first SIGINT
+// or SIGTERM stops gracefully (at most 10 s), a second one ends the process at once: what was
+// acknowledged is in the log.
 int Serve(const Config& config, OpenEngines open);
+
+// local.h says what it is.
+Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
+                                                  LocalWork work);
+
+// Of a command that is no server: errors only, unless debugging is asked for; its own output is
+// what the person wants.
+Log CommandLog(const Config& config, Runtime& runtime);
 
 }  // namespace saffron

@@ -2,16 +2,20 @@
 #include "app/wire.h"
 
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <cstring>
+#include <filesystem>
 
 #include "adapters/directory/directory_store.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
 #include "adapters/sqlite/sqlite_bus.h"
 #include "adapters/sqlite/sqlite_graph.h"
 #include "adapters/sqlite/sqlite_search.h"
+#include "app/offline.h"
 #include "app/serve.h"
+#include "base/thread_runtime.h"
 #include "eventlog/recovery.h"
 
 namespace saffron {
@@ -41,6 +45,42 @@ Status CheckVersion(const std::string& objects) {
   return decoded.ok() ? Ok() : Status(decoded.error().Within(objects));
 }
 
+// Its lock says whether another process owns the directory: opened before anything else.
+Result<std::unique_ptr<ObjectStore>> OpenStore(const Config& config) {
+  DirectoryStoreOptions store;
+  store.path = config.data_dir + "/objects";
+  store.durability =
+      config.durability == "none" ? DurabilityMode::kNone : DurabilityMode::kEveryBatch;
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> opened, DirectoryStore::Open(store));
+  return opened;
+}
+
+Result<std::shared_ptr<RocksdbRegistry>> OpenRegistryIn(const std::string& folder) {
+  RocksdbRegistry::Options options;
+  options.directory = folder;
+  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> opened, RocksdbRegistry::Open(options));
+  return opened;
+}
+
+// A command looks at data; only `serve` makes a new log.
+Status FindLog(const Config& config) {
+  const std::string format = config.data_dir + "/objects/events/format.json";
+  if (::access(format.c_str(), F_OK) == 0) return Ok();
+  return NotFound("there is no log in " + config.data_dir + " (" + std::strerror(errno) + ")");
+}
+
+Status RemoveFolder(const std::string& folder) {
+  std::error_code failure;
+  std::filesystem::remove_all(folder, failure);
+  if (!failure) return Ok();
+  return Unavailable("cannot remove " + folder + ": " + failure.message());
+}
+
+Status MoveFolder(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) == 0 || errno == ENOENT) return Ok();
+  return Unavailable("cannot move " + from + " to " + to + ": " + std::strerror(errno));
+}
+
 }  // namespace
 
 Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
@@ -51,20 +91,13 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   SAFFRON_TRY(MakeFolder(home + "/search"));
   Engines engines;
   engines.exclusive = true;
-  // First the log: its lock says whether another process owns the directory.
-  DirectoryStoreOptions store;
-  store.path = home + "/objects";
-  store.durability =
-      config.durability == "none" ? DurabilityMode::kNone : DurabilityMode::kEveryBatch;
-  SAFFRON_ASSIGN(std::unique_ptr<DirectoryStore> objects, DirectoryStore::Open(store));
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> objects, OpenStore(config));
   engines.store = std::make_unique<WatchedStore>(std::move(objects));
   SAFFRON_ASSIGN(engines.format, OpenLogFormat(config, *engines.store, runtime));
   const std::string log_id = engines.format.log.ToString();
-  RocksdbRegistry::Options registry;
-  registry.directory = home + "/registry";
-  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> opened, RocksdbRegistry::Open(registry));
-  engines.registry = opened;
-  engines.claims = opened;
+  SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> registry, OpenRegistryIn(home + "/registry"));
+  engines.registry = registry;
+  engines.claims = registry;
   SqliteBusOptions bus;
   bus.path = home + "/bus.db";
   bus.log_id = log_id;
@@ -80,8 +113,8 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
   search.log_id = log_id;
   search.cache_bytes = kSqliteCacheBytes;
   SAFFRON_ASSIGN(engines.search, OpenSqliteSearch(search));
-  engines.described = {{"object_store", store.path},
-                       {"registry", "rocksdb " + registry.directory},
+  engines.described = {{"object_store", home + "/objects"},
+                       {"registry", "rocksdb " + home + "/registry"},
                        {"bus", "sqlite " + bus.path},
                        {"graph", "sqlite " + graph.directory},
                        {"search", "sqlite " + search.folder}};
@@ -89,5 +122,38 @@ Result<Engines> OpenEmbeddedEngines(const Config& config, Runtime& runtime) {
 }
 
 int RunServe(const Config& config) { return Serve(config, OpenEmbeddedEngines); }
+
+Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, LocalWork work) {
+  SAFFRON_TRY(FindLog(config));
+  return ServeLocally(config, OpenEmbeddedEngines, work);
+}
+
+// The new one is made beside the old one, of which not a byte need be readable, and takes its place
+// when it is whole. Between the two moves there is none, which the next start makes good.
+Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
+                                             const std::function<void(std::uint64_t)>& at_slot) {
+  SAFFRON_TRY(FindLog(config));
+  ThreadRuntime runtime;
+  Log log = CommandLog(config, runtime);
+  const Instant start = runtime.Now();
+  const std::string folder = config.data_dir + "/registry";
+  const std::string next = folder + ".new", old = folder + ".old";
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> store, OpenStore(config));
+  SAFFRON_TRY(RemoveFolder(next));
+  SAFFRON_TRY(RemoveFolder(old));
+  RegistryRebuilt rebuilt;
+  {
+    SAFFRON_ASSIGN(std::shared_ptr<RocksdbRegistry> registry, OpenRegistryIn(next));
+    SAFFRON_TRY(FoldIntoRegistry(*store, *registry, runtime, log, [&](SlotNumber slot) {
+      rebuilt.slots = slot.value;
+      at_slot(slot.value);
+    }));
+  }
+  SAFFRON_TRY(MoveFolder(folder, old));
+  SAFFRON_TRY(MoveFolder(next, folder));
+  SAFFRON_TRY(RemoveFolder(old));
+  rebuilt.took = runtime.Now() - start;
+  return rebuilt;
+}
 
 }  // namespace saffron

@@ -2,15 +2,26 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/local.h"
 
 namespace saffron {
 
 // Everything in one process until a signal ends it. Returns an ExitCode.
 int RunServe(const Config& config);
 
+// Of the data in the configured directory. kNotFound: there is none, and none is made;
+// kUnavailable: another process owns it.
+Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, LocalWork work);
+// Makes the registry again from the log alone, whatever state the old one is in; tells the slots
+// that it has passed. The errors are those of OpenLocalServer; the old one then stays.
+Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
+                                             const std::function<void(std::uint64_t)>& at_slot);
+
 // Handed to RunCli by main, so that commands (and their tests) link without any engine.
 struct CliFunctions {
   int (*serve)(const Config& config) = nullptr;
+  decltype(&OpenLocalServer) open_local = nullptr;
+  decltype(&RebuildLocalRegistry) rebuild_registry = nullptr;
 };
 
 }  // namespace saffron

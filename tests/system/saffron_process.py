@@ -5,9 +5,19 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
+import unittest
 
 PROGRAM = os.environ.get("SAFFRON_PROGRAM", "build/release/saffron")
+
+
+def run_tests():
+    """unittest.main with the last line that `./dev test` counts."""
+    result = unittest.main(verbosity=2, exit=False).result
+    failed = len(result.failures) + len(result.errors)
+    print(f"{result.testsRun - failed} passed, {failed} failed", flush=True)
+    sys.exit(0 if result.wasSuccessful() else 1)
 
 
 def free_port():

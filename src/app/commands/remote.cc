@@ -4,6 +4,7 @@
 #include <array>
 
 #include "app/commands/print_json.h"
+#include "app/commands/verify_text.h"
 #include "app/exit_code.h"
 #include "app/json_view.h"
 #include "net/url.h"
@@ -24,12 +25,18 @@ class RemoteCall {
         body.empty() ? (*client)->Get(path) : (*client)->Send("POST", path, std::move(body), "");
     if (!response.ok()) {
       bool bad_url = response.Is(Code::kInvalid);
-      return Fail(remote_.api.server_url + ": " + response.error().message(),
-                  bad_url ? kExitUsage : kExitUnreachable);
+      int code = Fail(remote_.api.server_url + ": " + response.error().message(),
+                      bad_url ? kExitUsage : kExitUnreachable);
+      if (response.Is(Code::kUnavailable)) {
+        console_.err << "Is a server running there? `saffron serve` starts one; --data-dir works "
+                        "without.\n";
+      }
+      return code;
     }
     response_ = std::move(*response);
     int code = ExitCodeOf(response_);
-    if (code != kExitOk) return Fail(ErrorMessage(response_), code);
+    if (code != kExitOk) Fail(ErrorMessage(response_), code);
+    if (response_.status >= 500) console_.err << "The log of the server says why.\n";
     return code;
   }
 
@@ -136,7 +143,8 @@ Result<std::string> GraphBody(const QueryOptions& query) {
   body.Raw("hops", hops + "]");
   SAFFRON_TRY(AddFilters(query, body));
   body.Raw("limit", std::to_string(query.limit));
-  body.Raw("include_documents", "true");
+  body.Raw("include_documents", query.paths ? "false" : "true");
+  if (query.paths) body.Raw("include_paths", "true");
   return body.Take();
 }
 
@@ -148,6 +156,9 @@ void PrintDocuments(const HttpResponse& response, Console console) {
       if (!holder[name].Is(json::Kind::kArray)) continue;
       auto documents = holder[name].Elements();
       for (const JsonView& document : documents) console.out << document.raw() << "\n";
+      for (const JsonView& warning : answer["warnings"].Elements()) {
+        console.err << "warning: " << warning.TextOr("") << "\n";
+      }
       console.err << documents.size() << " shown";
       std::string cursor = holder["next_cursor"].TextOr(holder["cursor"].TextOr(""));
       if (!cursor.empty()) console.err << "; more: --cursor '" << cursor << "'";
@@ -156,6 +167,22 @@ void PrintDocuments(const HttpResponse& response, Console console) {
     }
   }
   console.out << JsonAsText(response.body);
+}
+
+// One line a path: "Order/1 -> Item/1.1 -> Sku/7".
+void PrintPaths(const HttpResponse& response, Console console) {
+  const JsonView answer = JsonView::Of(response.body);
+  const auto paths = answer["paths"].Elements();
+  for (const JsonView& path : paths) {
+    std::string line;
+    for (const JsonView& node : path.Elements()) {
+      line.append(line.empty() ? "" : " -> ").append(node.TextOr(node.raw()));
+    }
+    console.out << line << "\n";
+  }
+  console.err << paths.size() << " paths from " << answer["count"].Unsigned().value_or(0)
+              << " start nodes"
+              << (answer["page"]["more"].IsTrue() ? "; there are more: raise --limit" : "") << "\n";
 }
 
 }  // namespace
@@ -206,6 +233,10 @@ int RunQuery(const RemoteOptions& remote, const QueryOptions& query, Console con
     return CallAndPrint(remote, console, path, "");
   }
   bool graph = !query.hops.empty();
+  if (query.paths && !graph) {
+    console.err << "saffron query: --paths goes with --hop\n";
+    return kExitUsage;
+  }
   auto body = graph ? GraphBody(query) : SearchBody(query);
   if (!body.ok()) {
     console.err << "saffron query: " << body.error().message() << "\n";
@@ -216,6 +247,8 @@ int RunQuery(const RemoteOptions& remote, const QueryOptions& query, Console con
   if (code != kExitOk) return code;
   if (remote.output == OutputFormat::kJson) {
     call.Print();
+  } else if (query.paths) {
+    PrintPaths(call.response(), console);
   } else {
     PrintDocuments(call.response(), console);
   }
@@ -249,10 +282,12 @@ int RunVerify(const RemoteOptions& remote, Console console) {
   RemoteCall call(remote, console);
   int code = call.Run("/api/v1/admin/verify", "{}");
   if (code != kExitOk) return code;
-  call.Print();
-  JsonView answer = JsonView::Of(call.response().body);
-  JsonView clean = answer["data"]["clean"].exists() ? answer["data"]["clean"] : answer["clean"];
-  return clean.IsTrue() ? kExitOk : kExitFailed;
+  if (remote.output == OutputFormat::kJson) {
+    call.Print();
+  } else {
+    console.out << VerifyAsText(call.response().body);
+  }
+  return JsonView::Of(call.response().body)["clean"].IsTrue() ? kExitOk : kExitFailed;
 }
 
 int RunRebuild(const RemoteOptions& remote, const std::string& target, Console console) {

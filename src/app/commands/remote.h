@@ -23,6 +23,7 @@ struct QueryOptions {
   std::string text;
   std::string sort;               // "field" or "-field"
   std::vector<std::string> hops;  // "predicate:Target"; any: a graph query
+  bool paths = false;             // of a graph query: each way through it, not the nodes
   std::string instance_id;        // set: one document
   int limit = 20;
   std::string cursor;

@@ -198,8 +198,13 @@ HttpResponse FakeServer::AnswerHistory(const HttpRequest& request) {
   id = *PercentDecode(id.substr(0, id.rfind('/')));
   auto found = documents_.find(id);
   if (found == documents_.end()) return Json(404, "{}");
+  std::string event_id;
+  for (const auto& [command, aggregate] : commands_) {
+    if (aggregate == id) event_id = command;
+  }
   std::string event =
-      "{\"event_type\":\"CREATE_INSTANCE_REQUESTED\",\"data\":{\"document\":" + found->second +
+      "{\"event_id\":\"" + event_id +
+      "\",\"event_type\":\"CREATE_INSTANCE_REQUESTED\",\"data\":{\"document\":" + found->second +
       "}}";
   return Json(200, "{\"data\":{\"events\":[{\"position\":\"0-1-0\",\"event\":" + event + "}]}}");
 }

@@ -85,6 +85,10 @@ class Load {
   int Send() {
     auto client = PatientClient::Open(runtime_, options_.api, options_.give_up);
     if (!client.ok()) return Fail(kExitFailed, client.error().message());
+    (*client)->OnTrouble([this](const std::string& why) {
+      console_.err << "No answer from " << options_.api.server_url << " (" << why
+                   << "); trying on\n";
+    });
     auto schema = PrepareSchema(runtime_, **client, options_.db, plan_);
     if (!schema.ok()) return FailWith(schema.error());
     console_.err << fmt::format("Database {} {}, {} classes created, {} there already\n",

@@ -102,6 +102,24 @@ TEST_F(LoadTest, NewRowsAreAddedAndAChangedRowIsAConflict) {
   EXPECT_THAT(server_.Document("shop:main:Order:O-5"), HasSubstr("5.50"));
 }
 
+// What another batching had created was left out of what --wait counts.
+TEST_F(LoadTest, ARowThatAnotherBatchCreatedIsAwaitedToo) {
+  ASSERT_EQ(Run(), kExitOk);
+  folder_.Write("orders.csv", Orders(1990));
+  options_.wait = true;
+  ASSERT_EQ(Run(), kExitOk) << err_.str();
+  EXPECT_EQ(Number("duplicates"), 1993u);
+  EXPECT_EQ(Number("completed"), 1993u);
+}
+
+TEST_F(LoadTest, AServerThatIsAwayIsNamedAtOnceAndAtTheEnd) {
+  options_.api.server_url = "http://127.0.0.1:1";
+  options_.give_up = milliseconds(100);
+  EXPECT_EQ(Run(), kExitUnreachable);
+  EXPECT_THAT(err_.str(), HasSubstr("No answer from http://127.0.0.1:1"));
+  EXPECT_THAT(err_.str(), HasSubstr("load: http://127.0.0.1:1 did not answer for"));
+}
+
 TEST_F(LoadTest, AServerThatFailsAndComesBackLosesAndDoublesNothing) {
   // The lock of the server guards the counts.
   int before = 0;

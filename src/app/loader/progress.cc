@@ -3,13 +3,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <mutex>
 
 namespace saffron {
 namespace {
 
 std::string TimeText(double seconds_left) {
-  auto total = static_cast<std::uint64_t>(std::clamp(seconds_left, 0.0, 359'999.0) + 0.5);
+  const auto total =
+      static_cast<std::uint64_t>(std::llround(std::clamp(seconds_left, 0.0, 359'999.0)));
   if (total >= 3600)
     return fmt::format("{}:{:02}:{:02}", total / 3600, total / 60 % 60, total % 60);
   return fmt::format("{}:{:02}", total / 60, total % 60);

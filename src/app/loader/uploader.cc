@@ -200,6 +200,11 @@ Status Uploader::ResolveConflict(PatientClient& client, const Batch& batch, std:
     if (event["event_type"].TextOr("") != "CREATE_INSTANCE_REQUESTED") continue;
     if (Canonical(event["data"]["document"].raw()) != ours) continue;
     ++counts_.duplicates;
+    // It is awaited like the others, under the id that it was created with.
+    if (std::optional<Uuid> id = Uuid::Parse(event["event_id"].TextOr(""))) {
+      std::lock_guard<std::mutex> held(mutex_);
+      sent_.push_back({EventId(*id), static_cast<std::uint32_t>(batch.file), at.line});
+    }
     return Ok();
   }
   Reject(batch, row, "present with other content (" + message + ")");

@@ -68,7 +68,13 @@ Result<GraphWriter::Progress> GraphWriter::Step() {
 Result<GraphWriter::Progress> GraphWriter::Contend() {
   SAFFRON_ASSIGN(GraphState state, graph_.State());
   // Without a lease of its own the epoch must be new: the graph's may be another writer's.
-  SAFFRON_ASSIGN(bool taken, lease_.Take(state.epoch));
+  // With the log to itself, whoever else holds the lease is dead: no reason to wait for its end.
+  bool taken = true;
+  if (context_.exclusive) {
+    SAFFRON_TRY(lease_.TakeByForce(state.epoch));
+  } else {
+    SAFFRON_ASSIGN(taken, lease_.Take(state.epoch));
+  }
   if (!taken) {
     runtime_.SleepFor(std::min<Duration>(options_.lease / 10, seconds(1)));
     return Progress::kIdle;

@@ -255,6 +255,22 @@ TEST(GraphWriterTest, TheLeaseIsRenewedWhileIdle) {
   EXPECT_EQ(world.graph.State()->epoch, 1u);
 }
 
+// After kill -9 and a restart nothing became COMPLETED until the lease of the dead run had expired.
+TEST(GraphWriterTest, AWriterWithTheLogToItselfDoesNotWaitForTheLeaseOfADeadOne) {
+  for (bool exclusive : {true, false}) {
+    GraphWorld world(7);
+    world.Append(5);
+    GraphProcess first(world, "first");
+    RunUntilFolded(world, first);
+    first.Crash();
+    world.Append(5);
+    GraphProcess second(world, "second");
+    second.context.exclusive = exclusive;
+    world.simulation.RunFor(seconds(2));  // a third of the lease
+    EXPECT_EQ(world.graph.Snapshot().state.position.slot == world.builder.last(), exclusive);
+  }
+}
+
 TEST(GraphWriterTest, WhatWaitsIsFoldedInFewCommits) {
   GraphWorld world(4);
   for (int i = 0; i < 40; ++i) world.builder.Outcome(GraphWorld::Instance(1), "{}").Commit();
