@@ -83,8 +83,8 @@ Status Pipeline::OpenLog(const Config& config) {
   wanted.max_event_bytes = static_cast<std::uint64_t>(config.max_event_bytes);
   const bool chosen = wanted.max_event_bytes != kDefaultMaxEnvelopeBytes;
   SAFFRON_ASSIGN(EventLogFormat format, OpenFormat(*engines_.store, runtime_, wanted, chosen));
-  context_ = std::make_unique<LogContext>(runtime_, *engines_.store, *engines_.registry, log_,
-                                          format, 0u, owner_, engines_.exclusive);
+  context_.reset(new LogContext{runtime_, *engines_.store, *engines_.registry, log_, format, 0u,
+                                owner_, engines_.exclusive});
   return OpenRegistry(*context_);
 }
 
