@@ -12,9 +12,14 @@ namespace {
 constexpr std::size_t kMaxHeaderBytes = 1024;
 constexpr std::size_t kMaxBodyBytes = 4096;
 
+struct Message {
+  HttpRequest request;
+  bool http11 = false;
+};
+
 // What one connection got.
 struct Received {
-  std::vector<HttpRequest> requests;
+  std::vector<Message> requests;
   int refused_with = 0;
   std::string rest;  // behind the last request
 };
@@ -27,9 +32,10 @@ bool SameHeaders(const HttpHeaders& a, const HttpHeaders& b) {
   return true;
 }
 
-bool Same(const HttpRequest& a, const HttpRequest& b) {
-  return a.method == b.method && a.target == b.target && a.path == b.path && a.query == b.query &&
-         SameHeaders(a.headers, b.headers) && a.body == b.body;
+bool Same(const Message& x, const Message& y) {
+  const HttpRequest &a = x.request, &b = y.request;
+  return x.http11 == y.http11 && a.method == b.method && a.target == b.target && a.path == b.path &&
+         a.query == b.query && SameHeaders(a.headers, b.headers) && a.body == b.body;
 }
 
 // Feeds as a connection does. Lives for one connection.
@@ -62,7 +68,7 @@ class Connection {
       return false;
     }
     if (head_ && parser_->is_done()) {
-      received_.requests.push_back(std::move(parser_->request()));
+      received_.requests.push_back({std::move(parser_->request()), parser_->is_http11()});
       parser_ = std::make_unique<HttpRequestParser>(kMaxHeaderBytes);
       head_ = false;
       return true;
@@ -88,8 +94,10 @@ Received InPieces(std::string_view bytes, std::size_t size, bool ended = false) 
 }
 
 // With the headers as received; a chunked body in one chunk.
-std::string Written(const HttpRequest& request) {
-  std::string text = request.method + " " + request.target + " HTTP/1.1\r\n";
+std::string Written(const Message& message) {
+  const HttpRequest& request = message.request;
+  std::string text = request.method + " " + request.target;
+  text.append(message.http11 ? " HTTP/1.1\r\n" : " HTTP/1.0\r\n");
   for (std::size_t i = 0; i < request.headers.size(); ++i) {
     const auto [name, value] = request.headers.At(i);
     text.append(name).append(": ").append(value).append("\r\n");
@@ -104,16 +112,16 @@ std::string Written(const HttpRequest& request) {
   return text.append("0\r\n\r\n");
 }
 
-void CheckRequest(const HttpRequest& request) {
+void CheckRequest(const Message& message) {
+  const HttpRequest& request = message.request;
   Require(!request.method.empty(), "a request has a method");
   Require(request.path == "*" || request.path.starts_with('/'), "a path begins with a slash");
   Require(request.path.find_first_of("?#") == std::string::npos, "a path has no query");
-  if (!request.headers.Find("Host")) return;  // of HTTP/1.0, which is written without one
-  const Received again = InPieces(Written(request), kMaxHeaderBytes + kMaxBodyBytes);
+  const Received again = InPieces(Written(message), kMaxHeaderBytes + kMaxBodyBytes);
   // The head may have become longer by the blanks that clients leave out.
   if (again.refused_with == 431) return;
   Require(again.refused_with == 0, "a request that was read is not refused");
-  Require(again.requests.size() == 1 && Same(again.requests[0], request),
+  Require(again.requests.size() == 1 && Same(again.requests[0], message),
           "it comes back as it was");
   Require(again.rest.empty(), "nothing of it is left over");
 }
@@ -123,16 +131,19 @@ void CheckRequest(const HttpRequest& request) {
 void FuzzHttpRequest(std::string_view bytes) {
   const Received whole = InPieces(bytes, bytes.size());
   for (const std::size_t size : {std::size_t{1}, std::size_t{7}, std::size_t{64}}) {
-    Received pieces = InPieces(bytes, size);
-    // Of a head in pieces the parser may wait for the end before it says what is wrong.
-    if (whole.refused_with != 0 && pieces.refused_with == 0) pieces = InPieces(bytes, size, true);
-    Require((whole.refused_with == 0) == (pieces.refused_with == 0), "pieces are judged alike");
+    const Received pieces = InPieces(bytes, size);
+    // The parser may wait for the end of a head before it says what is wrong with it.
+    const bool refused = whole.refused_with != 0 || pieces.refused_with != 0;
+    if (refused) {
+      Require(InPieces(bytes, bytes.size(), true).refused_with != 0, "it is refused whole");
+      Require(InPieces(bytes, size, true).refused_with != 0, "it is refused in pieces");
+    }
     Require(whole.requests.size() == pieces.requests.size(), "pieces hold as many requests");
     for (std::size_t i = 0; i < whole.requests.size(); ++i) {
       Require(Same(whole.requests[i], pieces.requests[i]), "pieces hold the same requests");
     }
   }
-  for (const HttpRequest& request : whole.requests) CheckRequest(request);
+  for (const Message& message : whole.requests) CheckRequest(message);
 }
 
 }  // namespace saffron::fuzz

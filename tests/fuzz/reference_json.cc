@@ -63,6 +63,14 @@ ShortText WithShortNumbers(std::string_view text) {
   return out;
 }
 
+// RapidJSON takes an escaped low surrogate without a high one, and writes what is no UTF-8.
+bool IsUnicode(std::string_view text) {
+  for (std::size_t i = 0; i + 1 < text.size(); ++i) {
+    if (text[i] == '\xed' && static_cast<unsigned char>(text[i + 1]) >= 0xa0) return false;
+  }
+  return true;
+}
+
 // Builds the tree from RapidJSON's events. Lives for one text.
 class TreeBuilder {
  public:
@@ -74,11 +82,11 @@ class TreeBuilder {
     return Put({Kind::kNumber, numbers_.at(next_number_++), {}, {}});
   }
   bool String(const char* text, rapidjson::SizeType size, bool) {
-    return Put({Kind::kString, std::string(text, size), {}, {}});
+    return IsUnicode({text, size}) && Put({Kind::kString, std::string(text, size), {}, {}});
   }
   bool Key(const char* text, rapidjson::SizeType size, bool) {
     keys_.emplace_back(text, size);
-    return true;
+    return IsUnicode(keys_.back());
   }
   bool StartObject() { return Open(Kind::kObject); }
   bool EndObject(rapidjson::SizeType) { return Close(); }
