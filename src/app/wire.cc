@@ -16,7 +16,6 @@
 #include "app/offline.h"
 #include "app/serve.h"
 #include "base/thread_runtime.h"
-#include "eventlog/recovery.h"
 
 namespace saffron {
 namespace {
@@ -148,6 +147,7 @@ Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
       rebuilt.slots = slot.value;
       at_slot(slot.value);
     }));
+    SAFFRON_TRY(registry->Flush());
   }
   SAFFRON_TRY(MoveFolder(folder, old));
   SAFFRON_TRY(MoveFolder(next, folder));

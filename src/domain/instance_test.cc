@@ -99,6 +99,14 @@ TEST(CheckClientJsonTest, RefusesEverythingElse) {
   EXPECT_FALSE(CheckClientJson("{\"a\":1" + std::string(400, '0') + "}").ok());
 }
 
+// Found by json_fuzz: the place of the first digit was added to the exponent, and overflowed.
+TEST(CheckClientJsonTest, AnExponentAtTheEndOfInt64IsTooLarge) {
+  EXPECT_FALSE(CheckClientJson(R"({"a":1e9223372036854775807})").ok());
+  EXPECT_FALSE(CheckClientJson(R"({"a":-10e9223372036854775807})").ok());
+  EXPECT_TRUE(CheckClientJson(R"({"a":1e-9223372036854775808})").ok());
+  EXPECT_TRUE(CheckClientJson(R"({"a":0e9223372036854775807})").ok());
+}
+
 TEST(CheckClientJsonTest, LimitsDepthAndFindsTwinsAmongMany) {
   auto nested = [](int arrays) {
     std::string depth(static_cast<std::size_t>(arrays), '[');

@@ -413,7 +413,9 @@ double NumberOf(std::string_view raw) {
     bool negative = digits[0] == '-';
     if (negative || digits[0] == '+') digits.remove_prefix(1);
     auto parsed = std::from_chars(digits.data(), digits.data() + digits.size(), exponent);
-    if (parsed.ec != std::errc()) exponent = std::int64_t{1} << 40;
+    // Beyond every text's length, and far from where adding to it overflows.
+    constexpr std::int64_t kFar = std::int64_t{1} << 40;
+    if (parsed.ec != std::errc() || exponent > kFar) exponent = kFar;
     if (negative) exponent = -exponent;
   }
   std::size_t first = mantissa.find_first_of("123456789");

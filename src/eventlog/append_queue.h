@@ -95,7 +95,6 @@ class AppendQueue {
   std::uint64_t next_order_ = 1;
   std::size_t events_ = 0, bytes_ = 0, commands_ = 0;
   int takers_ = 0;
-  std::uint64_t wakes_ = 0;
   bool closed_ = false;
 };
 

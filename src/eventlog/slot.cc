@@ -2,6 +2,7 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 
@@ -16,6 +17,8 @@ constexpr std::size_t kSlotDigits = 20;
 constexpr std::size_t kHashDigits = 64;
 // The header ends with its hash, which covers every byte of the object before and after itself.
 constexpr std::string_view kAfterHash = "\"}";
+// No envelope is shorter.
+constexpr std::size_t kLeastLine = 100;
 
 // Header text of ours holds no character that JSON would escape: ids, hex, RFC 3339, host names.
 void AppendMember(std::string& out, std::string_view name, std::string_view text) {
@@ -76,7 +79,7 @@ std::string_view ReadHeader(simdjson::dom::element object, RawHeader& out) {
   std::string kind;
   if (object["format"].get_int64().get(out.format) != simdjson::SUCCESS) return "format";
   if (!ReadId(object, "log_id", out.header.log)) return "log_id";
-  if (!ReadNumber(object, "shard", shard)) return "shard";
+  if (!ReadNumber(object, "shard", shard) || shard > UINT32_MAX) return "shard";
   if (!ReadNumber(object, "slot", out.header.slot.value)) return "slot";
   if (!ReadText(object, "kind", kind) || (kind != "batch" && kind != "tombstone")) return "kind";
   if (!ReadId(object, "batch_id", out.header.batch)) return "batch_id";
@@ -126,7 +129,8 @@ Status DecodeEvents(Slot& slot, std::size_t body_offset, std::uint64_t count) {
   const auto bad = [&](const std::string& what) {
     return SlotError(slot.header.shard, slot.header.slot, what);
   };
-  slot.events.reserve(count);
+  // The checksum is not that of the header: its count must not ask for memory.
+  slot.events.reserve(std::min<std::uint64_t>(count, (bytes.size() - body_offset) / kLeastLine));
   for (std::size_t at = body_offset; at < bytes.size();) {
     std::size_t end = bytes.find('\n', at);
     if (end == std::string_view::npos) return bad("the last line has no end");

@@ -10,6 +10,10 @@ namespace http = boost::beast::http;
 
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
+// With what the shortest chunked body ends. Beast, when it has seen the first line of it and asks
+// for more, ends the program if it then gets less than this: a client that sends it byte by byte.
+constexpr std::string_view kLastChunk = "0\r\n\r\n";
+
 bool HasControlOrSpace(std::string_view text) {
   for (const char c : text) {
     if (static_cast<unsigned char>(c) <= 0x20 || c == 0x7F) return true;
@@ -29,6 +33,7 @@ std::size_t HttpRequestParser::Feed(std::string_view bytes) {
   std::size_t used = 0;
   const bool had_header = is_header_done();
   while (used < bytes.size() && !is_done() && had_header == is_header_done()) {
+    if (had_header && chunked() && bytes.size() - used < kLastChunk.size()) break;
     ErrorCode error;
     used += put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), error);
     if (error == http::error::need_more) {

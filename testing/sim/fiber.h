@@ -40,8 +40,8 @@ class Fiber {
   void* fake_stack_ = nullptr;
   const void* driver_stack_bottom_ = nullptr;
   std::size_t driver_stack_size_ = 0;
-  void* thread_state_ = nullptr;
-  void* driver_thread_state_ = nullptr;
+  [[maybe_unused]] void* thread_state_ = nullptr;
+  [[maybe_unused]] void* driver_thread_state_ = nullptr;
 };
 
 // Keeps idle fibers with their stacks. One thread's; may serve many simulations in turn.

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "app/json_view.h"
+#include "domain/instance.h"
 #include "domain/names.h"
 
 namespace saffron {
@@ -86,7 +87,8 @@ class ClassMappingReader {
     if (given_ != nullptr) {
       // Inherited properties are looked up along the parents.
       const ClassDefinition* at = given_;
-      while (at != nullptr) {
+      for (std::size_t generation = 0; at != nullptr; ++generation) {
+        if (generation > known_.size()) return Invalid("the class inherits in a circle");
         for (const Property& p : at->properties) {
           if (p.name == property) return p.type;
         }
@@ -196,6 +198,9 @@ class ClassMappingReader {
     }
     std::vector<Property> ordered;
     for (const std::string& key : keys_) {
+      if (std::count(keys_.begin(), keys_.end(), key) > 1) {
+        return Invalid("\"key\" names column \"" + key + "\" twice");
+      }
       std::string name = key.empty() ? mapping_.id_property : "";
       for (const PropertyColumn& column : mapping_.properties) {
         if (!key.empty() && column.column == key) name = column.property;
@@ -271,6 +276,7 @@ bool ClassMapping::Mentions(std::string_view column) const {
 }
 
 Result<Mapping> ParseMapping(std::string_view json, const std::vector<ClassDefinition>& known) {
+  SAFFRON_TRY(CheckClientJson(json));
   JsonView root = JsonView::Of(json);
   if (!root["classes"].Is(Kind::kArray)) {
     return Invalid("a mapping is {\"classes\":[...]}");
@@ -300,6 +306,7 @@ Result<Mapping> ParseMapping(std::string_view json, const std::vector<ClassDefin
 }
 
 Result<std::vector<ClassDefinition>> ParseOntologyFile(std::string_view json) {
+  SAFFRON_TRY(CheckClientJson(json));
   JsonView root = JsonView::Of(json);
   if (!root["classes"].Is(Kind::kArray)) {
     return Invalid("an ontology file is {\"classes\":[...]}");

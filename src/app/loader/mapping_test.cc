@@ -98,6 +98,35 @@ TEST(Mapping, MistakesAreNamed) {
   EXPECT_TRUE(ParseMapping("{", {}).Is(Code::kInvalid));
 }
 
+// Found by mapping_fuzz: it ended the program.
+TEST(Mapping, AKeyColumnNamedTwiceIsAMistake) {
+  EXPECT_THAT(
+      MappingError(R"({"class":"A","file":"a.csv","key":["b","b"],"columns":{"b":"string"}})"),
+      HasSubstr("\"key\" names column \"b\" twice"));
+}
+
+// Found by mapping_fuzz: the search for an inherited property never ended.
+TEST(Mapping, AClassThatInheritsInACircleIsAMistake) {
+  ClassDefinition a, b;
+  a.id = b.parent_class = "A";
+  b.id = a.parent_class = "B";
+  auto mapping = ParseMapping(
+      R"({"classes":[{"class":"A","file":"a.csv","columns":{"x":"string"}}]})", {a, b});
+  ASSERT_TRUE(mapping.Is(Code::kInvalid));
+  EXPECT_EQ(mapping.error().message(), "class A: the class inherits in a circle");
+}
+
+// Found by mapping_fuzz: a bound of infinity is nothing that a definition can be written with, and
+// text that is not UTF-8 was left to the server to refuse.
+TEST(Mapping, FilesAreTheJsonThatClientsMaySend) {
+  auto infinite = ParseOntologyFile(R"({"classes":[{"id":"A","properties":[
+      {"name":"a","type":"number","constraints":{"max":1e999}}]}]})");
+  ASSERT_TRUE(infinite.Is(Code::kInvalid));
+  EXPECT_THAT(infinite.error().message(), HasSubstr("beyond the range of a double"));
+  EXPECT_THAT(MappingError(R"({"class":"A","class":"B"})"), HasSubstr("\"class\" twice"));
+  EXPECT_THAT(MappingError("\"\xff\""), HasSubstr("not valid UTF-8"));
+}
+
 TEST(Mapping, Templates) {
   auto parsed = IdTemplate::Parse("a{b}-{c}d");
   ASSERT_TRUE(parsed.ok());

@@ -60,6 +60,7 @@ std::optional<std::string> BodyReader::OptionalText(std::string_view name) {
 std::string BodyReader::RequiredText(std::string_view name) {
   std::optional<std::string> text = OptionalText(name);
   if (!text) Missing(name);
+  if (text && text->empty()) Complain(name, "empty", std::string(name) + " must not be empty");
   return text.value_or(std::string());
 }
 

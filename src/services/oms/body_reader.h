@@ -22,6 +22,7 @@ class BodyReader {
   bool Has(std::string_view name) const { return Find(name) != nullptr; }
   // null counts as absent for what is optional.
   std::optional<std::string> OptionalText(std::string_view name);
+  // "" only with a violation.
   std::string RequiredText(std::string_view name);
   // Raw JSON.
   std::optional<std::string_view> OptionalObject(std::string_view name);

@@ -24,7 +24,6 @@ constexpr ParameterSpec kDeleteDatabase[] = {kExpected, kKey, kWait};
 constexpr ParameterSpec kChange[] = {kBranch, kExpected, kKey, kWait};
 constexpr ParameterSpec kDeleteClass[] = {kBranch, kExpected, kForce, kKey, kWait};
 constexpr ParameterSpec kTransaction[] = {kDb, kBranch, kKey, kWait};
-constexpr ParameterSpec kRead[] = {kMinPosition, kWait};
 constexpr ParameterSpec kReadOne[] = {kMinSeq, kMinPosition, kWait};
 constexpr ParameterSpec kReadBelow[] = {kBranch, kMinPosition, kWait};
 constexpr ParameterSpec kReadClass[] = {kBranch, kMinSeq, kMinPosition, kWait};

@@ -38,15 +38,24 @@ bool ReadNumber(element object, const char* name, std::uint64_t& out) {
   return object[name].get_uint64().get(out) == SUCCESS;
 }
 
+// Shards and partitions.
+bool ReadNumber32(element object, const char* name, std::uint32_t& out) {
+  std::uint64_t number = 0;
+  if (!ReadNumber(object, name, number) || number > UINT32_MAX) return false;
+  out = static_cast<std::uint32_t>(number);
+  return true;
+}
+
 bool ReadShards(element object, PublisherCheckpoint& out) {
   simdjson::dom::array shards;
   if (object["shards"].get_array().get(shards) != SUCCESS) return false;
   for (element shard : shards) {
-    std::uint64_t number = 0, last_slot = 0;
-    if (!ReadNumber(shard, "shard", number) || !ReadNumber(shard, "last_slot", last_slot)) {
+    std::uint32_t number = 0;
+    std::uint64_t last_slot = 0;
+    if (!ReadNumber32(shard, "shard", number) || !ReadNumber(shard, "last_slot", last_slot)) {
       return false;
     }
-    out.shards[static_cast<std::uint32_t>(number)] = SlotNumber(last_slot);
+    out.shards[number] = SlotNumber(last_slot);
   }
   return true;
 }
@@ -57,12 +66,10 @@ bool ReadEnds(element object, PublisherCheckpoint& out) {
   for (element entry : partitions) {
     TopicPartition key;
     PartitionEnd end;
-    std::uint64_t partition = 0;
-    if (!ReadText(entry, "topic", key.topic) || !ReadNumber(entry, "partition", partition) ||
+    if (!ReadText(entry, "topic", key.topic) || !ReadNumber32(entry, "partition", key.partition) ||
         !ReadText(entry, "topic_id", end.topic_id) || !ReadNumber(entry, "end", end.end)) {
       return false;
     }
-    key.partition = static_cast<std::uint32_t>(partition);
     out.ends[key] = std::move(end);
   }
   return true;

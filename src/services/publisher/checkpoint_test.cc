@@ -47,6 +47,15 @@ TEST(PublisherCheckpointTest, NoPrefixIsTakenForAWholeOne) {
   }
 }
 
+// Found by checkpoint_fuzz: partition 2^32 + 1 was taken for partition 1.
+TEST(PublisherCheckpointTest, AShardOrPartitionBeyond32BitsIsRefused) {
+  for (std::string member : {"\"shard\":0", "\"partition\":1"}) {
+    std::string bytes = EncodeCheckpoint(Example());
+    bytes.replace(bytes.find(member) + member.size() - 1, 1, "4294967297");
+    EXPECT_TRUE(DecodeCheckpoint(bytes).Is(Code::kCorrupt)) << bytes;
+  }
+}
+
 TEST(PublisherCheckpointTest, EachMemberIsNeeded) {
   for (std::string name : {"format", "owner", "epoch", "renewed_at", "shards", "partitions",
                            "republish_id", "last_slot", "topic_id", "next"}) {

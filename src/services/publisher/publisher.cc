@@ -134,7 +134,7 @@ Status Publisher::ReadBatch() {
   }
   SAFFRON_ASSIGN(std::vector<SlotPtr> slots, reader_->Read(options_.batch_size, IdleDeadline()));
   if (slots.empty()) return Ok();
-  batch_.emplace();
+  batch_ = Batch();
   batch_->slots = std::move(slots);
   batch_->started = runtime_.Now();
   for (const SlotPtr& slot : batch_->slots) {
