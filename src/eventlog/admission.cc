@@ -80,7 +80,7 @@ class Admitter {
     verdict.answer.index = index;
     if (row != nullptr) {
       verdict.answer.actual_seq = Working(*row).number;
-      verdict.after_commit = Ours(*row);
+      verdict.after_commit = Ours(*row) && !Mutated(Mutation::kRefuseBeforeCommit);
     }
     return verdict;
   }
@@ -96,6 +96,7 @@ bool Admitter::Held(const AggregateRow& row, const Candidate& candidate) const {
   if (row.pending && row.pending->batch != terms_.batch && !Mutated(Mutation::kIgnorePending)) {
     return true;
   }
+  if (Mutated(Mutation::kNoMarks)) return false;
   if (!row.mark || row.mark->expires_ms <= draft_.rows().now_ms) return false;
   const EventId& own = candidate.request->items.front().envelope.event_id;
   if (row.mark->by == own) return false;
@@ -228,7 +229,10 @@ Admitter::Objection Admitter::ObjectToOutcome(const AppendRequest& request, std:
     exists.answer.items.push_back({command->number, *command->outcome});
     return exists;
   }
-  if (!command->outcome_batch.uuid.is_nil()) return Defer(Deferral::kPending);
+  if (!command->outcome_batch.uuid.is_nil()) {
+    if (Mutated(Mutation::kAnswerPendingOutcome)) return Answer(AppendCode::kOutcomeExists, index);
+    return Defer(Deferral::kPending);
+  }
   if (Mutated(Mutation::kIgnoreBasis)) return std::nullopt;
   if (item.basis_in_request) {
     SAFFRON_ASSERT(index > 0);
@@ -350,7 +354,7 @@ Verdict Admitter::Consider(const Candidate& candidate) {
                      item.envelope.type.operation == Operation::kDelete;
   }
   if (objection) {
-    if (several) {
+    if (several && !Mutated(Mutation::kSplitRequest)) {
       draft_.Rollback();
       Restate(request, *objection);
     }
@@ -377,7 +381,12 @@ Verdict Admitter::Consider(const Candidate& candidate) {
 }
 
 SlotNumber Admitter::Finish() {
-  if (reservation_.commands.empty() && reservation_.outcomes.empty()) return SlotNumber();
+  if (reservation_.commands.empty() && reservation_.outcomes.empty()) {
+    if (Mutated(Mutation::kSlotWithoutReservation)) {
+      draft_.control().next_slot = draft_.control().next_slot.Next();
+    }
+    return SlotNumber();
+  }
   reservation_.slot = draft_.control().next_slot;
   draft_.control().next_slot = reservation_.slot.Next();
   SlotNumber slot = reservation_.slot;
