@@ -59,10 +59,14 @@ class Admitter {
   }
   bool PresentNow(const AggregateRow& row, const Scope& scope) const {
     const AcceptedState& state = Working(row);
-    if (state.number == row.decided.number) {
-      return row.decided.lifecycle == Lifecycle::kPresent && row.decided.scope == scope;
+    const auto alive = [&scope](Lifecycle lifecycle, const Scope& of) {
+      return lifecycle == Lifecycle::kPresent && (of == scope || Mutated(Mutation::kIgnoreScope));
+    };
+    const bool decided = state.number == row.decided.number;
+    if (decided && !Mutated(Mutation::kAcceptedLifecycleCounts)) {
+      return alive(row.decided.lifecycle, row.decided.scope);
     }
-    return state.lifecycle == Lifecycle::kPresent && state.scope == scope;
+    return alive(state.lifecycle, state.scope);
   }
 
   Verdict Defer(Deferral why, const AggregateKey& blocker = {}) const {
@@ -137,7 +141,8 @@ Admitter::Objection Admitter::ObjectToStamps(const Envelope& command) {
   for (const OntologyStamp& stamp : command.metadata.ontology) {
     const AggregateRow& row = draft_.Get(stamp.aggregate);
     if (row.pending && !Ours(row)) return Defer(Deferral::kPending, stamp.aggregate);
-    if (Working(row).number != row.decided.number) {
+    const bool undecided = Working(row).number != row.decided.number;
+    if (undecided && !Mutated(Mutation::kIgnoreUndecidedStamps)) {
       return Defer(Deferral::kUndecided, stamp.aggregate);
     }
     bool current = row.decided.number == stamp.number &&
@@ -154,7 +159,7 @@ Admitter::Objection Admitter::ObjectToStamps(const Envelope& command) {
 
 Admitter::Objection Admitter::ObjectToHead(const Envelope& command) {
   std::optional<AggregateKey> head = HeadOf(command);
-  if (!head) return std::nullopt;
+  if (!head || Mutated(Mutation::kIgnoreOntologyHead)) return std::nullopt;
   const AggregateRow& row = draft_.Get(*head);
   if (row.pending && !Ours(row)) return Defer(Deferral::kPending, *head);
   if (Working(row).number != row.decided.number) return Defer(Deferral::kUndecided, *head);
@@ -175,7 +180,7 @@ Admitter::Objection Admitter::ObjectToMembers(const AppendItem& item) {
   }
   SAFFRON_ASSERT(members_seen_ < draft_.rows().members.size());
   const MemberCount& members = draft_.rows().members[members_seen_];
-  if (item.force) return std::nullopt;
+  if (item.force || Mutated(Mutation::kIgnoreMembers)) return std::nullopt;
   const std::string prefix = item.envelope.aggregate.id + ":";
   for (const auto& [key, row] : draft_.edited()) {
     bool below = key.type == AggregateType::kInstance && key.id.starts_with(prefix);

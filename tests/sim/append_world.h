@@ -19,7 +19,7 @@ namespace saffron {
 struct AppendWorldOptions {
   std::uint64_t seed = 1;
   std::uint64_t max_outstanding = 8;
-  FaultRates rates;
+  FaultRates rates = {};
   bool deciders = true;                  // every writer decides what is undecided
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::size_t kept_trace_lines = 0;
