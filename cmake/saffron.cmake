@@ -34,3 +34,12 @@ function(saffron_test name)
   endif()
   set_tests_properties(${name} PROPERTIES TIMEOUT ${ARG_TIMEOUT} ENVIRONMENT "${ARG_ENVIRONMENT}")
 endfunction()
+
+# saffron_mutants(NAME SOURCES... LINKS...): the tests of a program over libraries in which the
+# switches of src/eventlog/mutation.h work; tests/sim/history_mutants_test.py runs it.
+function(saffron_mutants name)
+  cmake_parse_arguments(ARG "" "" "SOURCES;LINKS" ${ARGN})
+  add_executable(${name} ${ARG_SOURCES})
+  target_link_libraries(${name} PRIVATE saffron_options ${ARG_LINKS} GTest::gmock GTest::gtest_main)
+  set_property(GLOBAL APPEND PROPERTY SAFFRON_MUTANTS ${name})
+endfunction()

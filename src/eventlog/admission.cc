@@ -59,10 +59,14 @@ class Admitter {
   }
   bool PresentNow(const AggregateRow& row, const Scope& scope) const {
     const AcceptedState& state = Working(row);
-    if (state.number == row.decided.number) {
-      return row.decided.lifecycle == Lifecycle::kPresent && row.decided.scope == scope;
+    const auto alive = [&scope](Lifecycle lifecycle, const Scope& of) {
+      return lifecycle == Lifecycle::kPresent && (of == scope || Mutated(Mutation::kIgnoreScope));
+    };
+    const bool decided = state.number == row.decided.number;
+    if (decided && !Mutated(Mutation::kAcceptedLifecycleCounts)) {
+      return alive(row.decided.lifecycle, row.decided.scope);
     }
-    return state.lifecycle == Lifecycle::kPresent && state.scope == scope;
+    return alive(state.lifecycle, state.scope);
   }
 
   Verdict Defer(Deferral why, const AggregateKey& blocker = {}) const {
@@ -80,7 +84,7 @@ class Admitter {
     verdict.answer.index = index;
     if (row != nullptr) {
       verdict.answer.actual_seq = Working(*row).number;
-      verdict.after_commit = Ours(*row);
+      verdict.after_commit = Ours(*row) && !Mutated(Mutation::kRefuseBeforeCommit);
     }
     return verdict;
   }
@@ -96,6 +100,7 @@ bool Admitter::Held(const AggregateRow& row, const Candidate& candidate) const {
   if (row.pending && row.pending->batch != terms_.batch && !Mutated(Mutation::kIgnorePending)) {
     return true;
   }
+  if (Mutated(Mutation::kNoMarks)) return false;
   if (!row.mark || row.mark->expires_ms <= draft_.rows().now_ms) return false;
   const EventId& own = candidate.request->items.front().envelope.event_id;
   if (row.mark->by == own) return false;
@@ -136,7 +141,8 @@ Admitter::Objection Admitter::ObjectToStamps(const Envelope& command) {
   for (const OntologyStamp& stamp : command.metadata.ontology) {
     const AggregateRow& row = draft_.Get(stamp.aggregate);
     if (row.pending && !Ours(row)) return Defer(Deferral::kPending, stamp.aggregate);
-    if (Working(row).number != row.decided.number) {
+    const bool undecided = Working(row).number != row.decided.number;
+    if (undecided && !Mutated(Mutation::kIgnoreUndecidedStamps)) {
       return Defer(Deferral::kUndecided, stamp.aggregate);
     }
     bool current = row.decided.number == stamp.number &&
@@ -153,7 +159,7 @@ Admitter::Objection Admitter::ObjectToStamps(const Envelope& command) {
 
 Admitter::Objection Admitter::ObjectToHead(const Envelope& command) {
   std::optional<AggregateKey> head = HeadOf(command);
-  if (!head) return std::nullopt;
+  if (!head || Mutated(Mutation::kIgnoreOntologyHead)) return std::nullopt;
   const AggregateRow& row = draft_.Get(*head);
   if (row.pending && !Ours(row)) return Defer(Deferral::kPending, *head);
   if (Working(row).number != row.decided.number) return Defer(Deferral::kUndecided, *head);
@@ -174,7 +180,7 @@ Admitter::Objection Admitter::ObjectToMembers(const AppendItem& item) {
   }
   SAFFRON_ASSERT(members_seen_ < draft_.rows().members.size());
   const MemberCount& members = draft_.rows().members[members_seen_];
-  if (item.force) return std::nullopt;
+  if (item.force || Mutated(Mutation::kIgnoreMembers)) return std::nullopt;
   const std::string prefix = item.envelope.aggregate.id + ":";
   for (const auto& [key, row] : draft_.edited()) {
     bool below = key.type == AggregateType::kInstance && key.id.starts_with(prefix);
@@ -228,7 +234,10 @@ Admitter::Objection Admitter::ObjectToOutcome(const AppendRequest& request, std:
     exists.answer.items.push_back({command->number, *command->outcome});
     return exists;
   }
-  if (!command->outcome_batch.uuid.is_nil()) return Defer(Deferral::kPending);
+  if (!command->outcome_batch.uuid.is_nil()) {
+    if (Mutated(Mutation::kAnswerPendingOutcome)) return Answer(AppendCode::kOutcomeExists, index);
+    return Defer(Deferral::kPending);
+  }
   if (Mutated(Mutation::kIgnoreBasis)) return std::nullopt;
   if (item.basis_in_request) {
     SAFFRON_ASSERT(index > 0);
@@ -350,7 +359,7 @@ Verdict Admitter::Consider(const Candidate& candidate) {
                      item.envelope.type.operation == Operation::kDelete;
   }
   if (objection) {
-    if (several) {
+    if (several && !Mutated(Mutation::kSplitRequest)) {
       draft_.Rollback();
       Restate(request, *objection);
     }
@@ -377,7 +386,12 @@ Verdict Admitter::Consider(const Candidate& candidate) {
 }
 
 SlotNumber Admitter::Finish() {
-  if (reservation_.commands.empty() && reservation_.outcomes.empty()) return SlotNumber();
+  if (reservation_.commands.empty() && reservation_.outcomes.empty()) {
+    if (Mutated(Mutation::kSlotWithoutReservation)) {
+      draft_.control().next_slot = draft_.control().next_slot.Next();
+    }
+    return SlotNumber();
+  }
   reservation_.slot = draft_.control().next_slot;
   draft_.control().next_slot = reservation_.slot.Next();
   SlotNumber slot = reservation_.slot;

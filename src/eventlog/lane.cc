@@ -29,7 +29,8 @@ void AppendLog::Lane::Run() {
       riding.insert(riding.end(), batch.keys.begin(), batch.keys.end());
     }
     // With something to settle the lane takes what is there now, and else settles at once.
-    Instant until = unsettled_.empty() ? Instant::Max() : runtime.Now();
+    const bool idle = unsettled_.empty() || Mutated(Mutation::kSettleOnlyWithNews);
+    Instant until = idle ? Instant::Max() : runtime.Now();
     AppendQueue::Batch batch = queue_.Take(options_.limits, riding, until);
     for (QueuedPtr& expired : batch.expired) Expire(std::move(expired));
     if (!batch.requests.empty()) {
@@ -87,7 +88,8 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Reserve(std::vector<Qu
     Draft draft(rows);
     admission = Admission();
     // Slot numbers only rise. One that does not comes from a registry that has lost its tail.
-    lost_tail = Fenced(rows) && rows.control.next_slot.value <= context_.highest_handed.load();
+    lost_tail = Fenced(rows) && rows.control.next_slot.value <= context_.highest_handed.load() &&
+                !Mutated(Mutation::kIgnoreLostTail);
     admission.fenced = Fenced(rows) && !lost_tail;
     if (!admission.fenced) return RegistryWrite();
     for (const Unsettled& batch : unsettled_) Settle(draft, *batch.slot);
@@ -221,7 +223,8 @@ std::optional<CommitResult> AppendLog::Lane::ReadBack(const Reserved& reserved) 
     return std::nullopt;
   }
   const SlotHeader& header = (*found)->header;
-  if (header.tombstone) return CommitResult::kAborted;
+  const bool foreign = header.batch.uuid.is_nil() && Mutated(Mutation::kFenceTombstoneIsForeign);
+  if (header.tombstone && !foreign) return CommitResult::kAborted;
   if (header.batch == reserved.header.batch) return CommitResult::kCommitted;
   return CommitResult::kForeign;
 }

@@ -2,6 +2,10 @@
 // into the library saffron_eventlog_mutants only; constant false everywhere else.
 #pragma once
 
+#ifdef SAFFRON_MUTATIONS
+#include <cstdlib>
+#endif
+
 namespace saffron {
 
 enum class Mutation {
@@ -17,12 +21,71 @@ enum class Mutation {
   kUndoWithoutTombstone,    // the resolver undoes without writing the tombstone
   kFinalizeBeforePut,       // settled before COMMIT
   kIgnoreIncarnation,       // RESERVE does not compare the incarnation
+
+  kForeignTombstoneIsCommit,  // a resolver undoes only for a tombstone that it wrote itself
+  kAnswerPendingOutcome,      // an outcome is told of a rival that is not settled
+  kRefuseBeforeCommit,        // a refusal does not wait for the COMMIT of what it is based on
+  kSettleOnlyWithNews,        // an idle lane does not settle
+  kSlotWithoutReservation,    // a RESERVE that admits nothing takes a slot number
+  kNoMarks,                   // what was deferred again and again has no precedence
+  kSplitRequest,              // what was admitted of a refused request stays
+  kResolverKeepsWhatItTook,   // nobody else may resolve what one resolver has taken
+  kSettlingLowersNumbers,     // a late settling writes its old number
+  kIgnoreLostTail,            // a slot number may be handed out twice
+  kNoListAtStart,             // a start does not look for slots that the registry does not know
+  kIgnoreLogId,               // a start does not compare the log id
+  kIgnoreRegistryAhead,       // a start does not look for the last settled slot
+  kStartFences,               // every start fences
+  kEveryoneFences,            // a fence does not ask whether another one was enough
+  kFenceLeavesReservations,   // a fence does not undo what was reserved
+  kFenceFromNextSlot,         // a fence begins above unsettled slots
+  kFenceIgnoresOvertaking,    // a fence finishes for whatever incarnation lives by then
+  kFenceTombstoneIsForeign,   // a tombstone that names no batch is taken for another batch
+
+  kAcceptedLifecycleCounts,  // RESERVE looks at what was accepted, whatever was decided
+  kIgnoreScope,              // a row of a dead incarnation counts as present
+  kIgnoreUndecidedStamps,    // a command may be validated against what is about to change
+  kIgnoreOntologyHead,       // two class commands of a branch may be under way
+  kIgnoreMembers,            // a class may be deleted under its instances
+  kItemsOfOtherIds,          // items of a keyless request do not derive from its own id
+  kHashOfTheRequest,         // the request hash covers what the command came in
+
+  kOffsetsBeforeOutcomes,  // offsets are committed when commands are received
+  kNoGapFetch,             // a command whose predecessor the bus has lost waits
+  kNoSweep,                // the work list is not looked at
+  kSweepFromTheStart,      // each sweep begins again and counts parked commands
+  kFreeWhilePending,       // a replay frees what has a command in flight
+  kTakeAtOnce,             // a claim of a live owner is taken
+  kTakeByLeaseAlone,       // neither a generation nor the owner's name takes a claim over
+  kChargeEverySuspect,     // what a dead process had claimed is tried and charged all at once
+  kPassOverGaps,           // a command is decided before its predecessor
+  kNoEventLimit,           // an outcome may have any size
+  kParkedBlocksReads,      // a read waits for a parked command
+
+  kRejectedNotWritten,       // sinks leave rejections out
+  kDeletedNotWritten,        // the search index gets no tombstones
+  kVersionsByArrival,        // the version of a document is when it came
+  kGraphIgnoresEpochs,       // the graph takes commits of any epoch
+  kGraphPositionByRegistry,  // the graph writer goes on from where the registry is
+  kNoBisection,              // with one bad document a whole commit is dead-lettered
+
+  kCheckpointBeforeAck,         // the checkpoint is ahead of what the bus acknowledged
+  kEndsNotCompared,             // the publisher does not notice a lost tail
+  kTopicIdsNotCompared,         // nor a topic that was made again
+  kRepublishNotSaved,           // a republish is not in the checkpoint
+  kRefusedSwapStandsBy,         // a refused swap is not read back
+  kProjectionIgnoresRepublish,  // the projection goes on through a republish
+  kGroupOffsetsAlone,           // it begins where the group is, wherever the index is
+  kSuccessForgetsFailures,  // what one partition could commit makes up for what another could not
+  kCommitOffsetsOnce,       // an offset whose commit failed is not committed again
 };
 
 #ifdef SAFFRON_MUTATIONS
-// The break in force; tests set it. One simulation at a time.
+// The break in force: tests set it, or give its place in the list as SAFFRON_MUTATION. One
+// simulation at a time.
 inline Mutation& ActiveMutation() {
-  static Mutation active = Mutation::kNone;
+  static const char* given = std::getenv("SAFFRON_MUTATION");
+  static Mutation active = static_cast<Mutation>(given == nullptr ? 0 : std::atoi(given));
   return active;
 }
 inline bool Mutated(Mutation mutation) { return ActiveMutation() == mutation; }

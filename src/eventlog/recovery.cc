@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eventlog/mutation.h"
 #include "eventlog/resolver.h"
 #include "eventlog/settlement.h"
 
@@ -72,6 +73,7 @@ Status Fence::Run(Recovery mode) {
   SAFFRON_ASSIGN(reservations_, context_.registry.Reservations());
   position_ = rows.control.next_slot;
   for (const Reservation& reservation : reservations_) {
+    if (Mutated(Mutation::kFenceFromNextSlot)) break;
     position_ = std::min(position_, reservation.slot);
   }
   context_.log.Info(
@@ -139,6 +141,7 @@ Status Fence::ApplyRun() {
     if (moved) return draft.Take();
     for (const SlotPtr& slot : run_) {
       for (const Reservation& reservation : reservations_) {
+        if (Mutated(Mutation::kFenceLeavesReservations)) break;
         if (reservation.slot == slot->number() && reservation.batch != slot->header.batch) {
           Undo(draft, reservation.batch);
         } else if (reservation.slot == slot->number() && slot->header.tombstone) {
@@ -162,11 +165,11 @@ Status Fence::Finish() {
   bool moved = false;
   SAFFRON_TRY(context_.registry.Transact({}, [&](const RegistryRows& rows) {
     Draft draft(rows);
-    moved = rows.live_incarnation != live_;
+    moved = rows.live_incarnation != live_ && !Mutated(Mutation::kFenceIgnoresOvertaking);
     if (moved) return draft.Take();
     draft.control().log = context_.format.log;
     draft.control().next_slot = std::max(draft.control().next_slot, position_);
-    draft.control().fenced_incarnation = live_;
+    draft.control().fenced_incarnation = rows.live_incarnation;
     return draft.Take();
   }));
   if (moved) return Moved();
@@ -186,7 +189,7 @@ Status CheckNotAhead(LogContext& context, const RegistryControl& control,
   for (const Reservation& reservation : reservations) {
     lowest = std::min(lowest, reservation.slot);
   }
-  if (lowest.value <= 1) return Ok();
+  if (lowest.value <= 1 || Mutated(Mutation::kIgnoreRegistryAhead)) return Ok();
   Result<SlotPtr> last = ReadSlot(context, SlotNumber(lowest.value - 1));
   if (last.Is(Code::kNotFound)) {
     return AnotherState("the registry is ahead of the log: slot " +
@@ -213,18 +216,20 @@ Status Recover(LogContext& context, Recovery mode, const RecoveryProgress& progr
 Status OpenRegistry(LogContext& context) {
   SAFFRON_ASSIGN(RegistryRows rows, context.registry.Read({}));
   if (rows.control.log == LogId()) return Recover(context, Recovery::kInvalidateFirst);
-  if (rows.control.log != context.format.log) {
+  if (rows.control.log != context.format.log && !Mutated(Mutation::kIgnoreLogId)) {
     return AnotherState("the registry belongs to log " + rows.control.log.ToString() +
                         ", the object store holds log " + context.format.log.ToString());
   }
   SAFFRON_ASSIGN(std::vector<Reservation> reservations, context.registry.Reservations());
   SAFFRON_TRY(CheckNotAhead(context, rows.control, reservations));
   if (!Fenced(rows)) return Recover(context, Recovery::kAsItIs);
+  if (Mutated(Mutation::kStartFences)) return Recover(context, Recovery::kInvalidateFirst);
   SAFFRON_ASSIGN(
       std::vector<std::string> above,
       context.store.List(SlotPrefix(context.shard),
                          SlotKey(context.shard, SlotNumber(rows.control.next_slot.value - 1)), 1));
-  if (!above.empty()) return Recover(context, Recovery::kInvalidateFirst);
+  if (!above.empty() && !Mutated(Mutation::kNoListAtStart))
+    return Recover(context, Recovery::kInvalidateFirst);
   return SettleLeftOver(context, reservations);
 }
 

@@ -68,7 +68,9 @@ Result<std::size_t> Resolver::Step() {
 // more would cut off what was reserved since the first.
 Status Resolver::FenceIfNeeded() {
   SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
-  const bool serves = Fenced(rows) && rows.control.next_slot.value > context_.highest_handed.load();
+  const bool serves = Fenced(rows) &&
+                      rows.control.next_slot.value > context_.highest_handed.load() &&
+                      !Mutated(Mutation::kEveryoneFences);
   if (!serves || context_.registry_contradicted.load()) {
     SAFFRON_TRY(Recover(context_, Recovery::kInvalidateFirst));
     context_.registry_contradicted.store(false);
@@ -90,6 +92,9 @@ Result<bool> Resolver::Take(const BatchId& batch) {
     Reservation reservation = found->second;
     bool free =
         reservation.retry_after_ms <= rows.now_ms || reservation.resolver == context_.writer;
+    if (Mutated(Mutation::kResolverKeepsWhatItTook)) {
+      free = reservation.resolver.empty() || reservation.resolver == context_.writer;
+    }
     if (reservation.expires_ms > rows.now_ms || !free) return draft.Take();
     reservation.resolver = context_.writer;
     reservation.retry_after_ms = rows.now_ms + kTakeMs;
@@ -103,7 +108,10 @@ Result<bool> Resolver::Take(const BatchId& batch) {
 
 Result<bool> Resolver::Settle(const Reservation& reservation) {
   SAFFRON_ASSIGN(SlotPtr slot, TombstoneOrSlot(context_, reservation.slot, reservation.batch));
-  const bool committed = !slot->header.tombstone && slot->header.batch == reservation.batch;
+  bool committed = !slot->header.tombstone && slot->header.batch == reservation.batch;
+  if (Mutated(Mutation::kForeignTombstoneIsCommit)) {
+    committed = slot->header.writer != context_.writer;
+  }
   if (!slot->header.tombstone && !committed) {
     context_.log.Warning("fence_requested", {{"why", "foreign_batch"}, {"slot", reservation.slot}});
     context_.registry_contradicted.store(true);

@@ -9,7 +9,8 @@ namespace {
 void SettleNumber(Draft& draft, const AggregateKey& key, const BatchId& batch,
                   const AcceptedState& state) {
   AggregateRow& row = draft.Edit(key);
-  if (row.accepted.number < state.number) row.accepted = state;
+  const bool newer = row.accepted.number < state.number;
+  if (newer || Mutated(Mutation::kSettlingLowersNumbers)) row.accepted = state;
   if (row.pending && row.pending->batch == batch) row.pending.reset();
 }
 

@@ -66,7 +66,14 @@ class FaultyAppendRegistry final : public AppendRegistry {
   FaultyAppendRegistry(AppendRegistry& inner, FaultPlan& plan) : inner_(inner), plan_(plan) {}
 
   Status Transact(const RegistryRead& read, const Decide& decide) override {
-    return plan_.Change<Status>("registry.transact", [&] { return inner_.Transact(read, decide); });
+    return plan_.Change<Status>(
+        "registry.transact", [&] { return inner_.Transact(read, decide); },
+        [&] {
+          (void)inner_.Transact(read, [&](const RegistryRows& rows) {
+            (void)decide(rows);
+            return RegistryWrite();
+          });
+        });
   }
   Result<RegistryRows> Read(const RegistryRead& read) override {
     return plan_.Read<Result<RegistryRows>>("registry.read", [&] { return inner_.Read(read); });
@@ -107,7 +114,14 @@ class FaultyClaimRegistry final : public ClaimRegistry {
   FaultyClaimRegistry(ClaimRegistry& inner, FaultPlan& plan) : inner_(inner), plan_(plan) {}
 
   Status Transact(const ClaimRead& read, const Decide& decide) override {
-    return plan_.Change<Status>("claims.transact", [&] { return inner_.Transact(read, decide); });
+    return plan_.Change<Status>(
+        "claims.transact", [&] { return inner_.Transact(read, decide); },
+        [&] {
+          (void)inner_.Transact(read, [&](const ClaimRows& rows) {
+            (void)decide(rows);
+            return ClaimWrite();
+          });
+        });
   }
   Result<ClaimRows> Read(const ClaimRead& read) override {
     return plan_.Read<Result<ClaimRows>>("claims.read", [&] { return inner_.Read(read); });

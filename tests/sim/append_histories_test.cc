@@ -1,127 +1,177 @@
-// Histories that broke earlier drafts of the append protocol, built step by step.
-#include <gmock/gmock.h>
-#include <gtest/gtest.h>
-
-#include "tests/sim/append_history.h"
+// Histories that broke earlier drafts of the append protocol, built step by step: reservations,
+// tombstones, and what clients are told. docs/histories.md lists them.
+#include "tests/sim/append_histories_home.h"
 
 namespace saffron {
 namespace {
 
-class AppendHistories : public testing::Test {
+// A resolver writes the tombstone and dies before it undoes. The next one finds an object there
+// that it did not write, and it is not the batch.
+TEST_F(AppendHistories, A1_ATombstoneMeansUndoWhoeverWroteIt) {
+  Writer& late = StartReady("late");
+  const AppendItem command = Create("a");
+  PauseBeforePut(late, seconds(12));
+  EXPECT_EQ(Call(late, command, kWhileReserved).code, AppendCode::kUnknown);
+  Writer& first = StartReady("first");
+  first.plan().Script({.call = kPut, .after = [&] { world.Crash(first); }});
+  RunUntil([&] { return first.process().crashed(); });
+  Writer& second = StartReady("second");
+  EXPECT_EQ(Commit(second, command), 1u);
+  world.sim().RunFor(seconds(12));  // the late one meets the tombstone
+}
+
+TEST_F(AppendHistories, A2_ADuplicateOfAnUnsettledBatchIsNotAnswered) {
+  Writer& slow = StartReady("slow");
+  Writer& other = StartReady("other");
+  const AppendItem command = Create("a");
+  PauseBeforePut(slow, seconds(12));
+  EXPECT_EQ(Call(slow, command, kWhileReserved).code, AppendCode::kUnknown);
+  EXPECT_EQ(Call(other, command, kWhileReserved).code, AppendCode::kTimedOut);
+  EXPECT_EQ(Commit(other, command), 1u);  // once the slot is a tombstone
+  world.sim().RunFor(seconds(12));
+}
+
+TEST_F(AppendHistories, A3_ARivalOfAnUnsettledOutcomeIsNotAnswered) {
+  Writer& slow = StartReady("slow");
+  Writer& other = StartReady("other");
+  const AppendItem command = Create("a");
+  ASSERT_EQ(Commit(slow, command), 1u);
+  const AppendItem outcome = OutcomeOf(command, 1);
+  PauseBeforePut(slow, seconds(12));
+  EXPECT_EQ(Call(slow, outcome, kWhileReserved).code, AppendCode::kUnknown);
+  EXPECT_EQ(Call(other, outcome, kWhileReserved).code, AppendCode::kTimedOut);
+  EXPECT_EQ(Call(other, outcome).code, AppendCode::kCommitted);
+  world.sim().RunFor(seconds(12));
+}
+
+// It commits and goes idle: nothing comes that its settling could ride on.
+TEST_F(AppendHistories, A9_AnIdleWriterSettlesAtOnce) {
+  Writer& idle = StartReady("idle");
+  Writer& other = StartReady("other");
+  ASSERT_EQ(Commit(idle, Create("a")), 1u);
+  const Duration began = world.sim().Now();
+  EXPECT_EQ(Commit(other, Update("a", 1)), 2u);
+  EXPECT_LT(world.sim().Now() - began, kReservation / 4);
+}
+
+// Neither a RESERVE that is rolled back nor one that admits nothing leaves a hole in the log.
+TEST_F(AppendHistories, A10_ASlotNumberIsTakenWithItsReservationOrNotAtAll) {
+  Writer& writer = StartReady("w");
+  const std::uint64_t before = Slots();
+  writer.plan().Script({.call = kTransact, .fault = FaultKind::kFailBefore});
+  EXPECT_EQ(Commit(writer, Create("a")), 1u);
+  EXPECT_EQ(Call(writer, Create("a")).code, AppendCode::kConflict);
+  EXPECT_EQ(Commit(writer, Create("b")), 1u);
+  EXPECT_EQ(Slots(), before + 2);
+}
+
+// Of sixteen aggregates some are always pending, each for a while.
+class BusyAggregates : public AppendHistories {
  protected:
-  AppendHistories() : world({.seed = 1, .max_outstanding = 8, .rates = {}}) {}
-
-  // From a client, on the writer given. The driver waits.
-  AppendAnswer Call(Writer& writer, AppendItem item, Duration timeout = seconds(5)) {
-    AppendAnswer answer;
-    auto task = world.environment().Spawn("client", [&] {
-      AppendRequest request;
-      request.items.push_back(std::move(item));
-      answer = writer.Call(world.environment(), std::move(request), timeout);
-    });
-    task->Join();
-    return answer;
-  }
-  // The answer may get lost on its way: with the same id until it is known.
-  AppendAnswer CallUntilKnown(Writer& writer, const AppendItem& item) {
-    for (int attempt = 0; attempt < 20; ++attempt) {
-      AppendAnswer answer = Call(writer, item);
-      if (answer.code != AppendCode::kUnknown) return answer;
-    }
-    return {};
-  }
-  AppendItem Create(const std::string& aggregate) {
-    return MakeCommand(EventId(world.environment().NewUuid()), aggregate, Operation::kCreate,
-                       std::nullopt);
-  }
-  void Settle() {
-    world.sim().RunUntil(
-        [this] {
-          MemoryRegistry::Backup rows = world.registry.Snapshot();
-          return rows->reservations.empty() && rows->undecided.empty();
-        },
-        world.sim().Now() + seconds(30));
-  }
-  Writer& StartReady(const std::string& name) {
-    Writer& writer = world.Start(name);
-    world.sim().RunUntil([&] { return writer.ready(); }, world.sim().Now() + seconds(30));
-    return writer;
-  }
-  void ExpectSound() {
-    Settle();
-    EXPECT_THAT(CheckRegistry(world.store, world.format, world.registry), testing::IsEmpty());
-    world.StopAll();
-    EXPECT_THAT(CheckLog(world.store, world.format, world.told, world.refused).violations,
-                testing::IsEmpty());
-  }
-  std::uint64_t Tombstones() { return CheckLog(world.store, world.format, {}, {}).tombstones; }
-
-  AppendWorld world;
+  BusyAggregates() : AppendHistories({.slow = 1000, .slow_max = milliseconds(20)}) {}
 };
 
-TEST_F(AppendHistories, A4AFallenBackRegistryIsFencedBeforeItHandsOutASlotAgain) {
-  Writer& writer = StartReady("w");
-  ASSERT_EQ(CallUntilKnown(writer, Create("a0")).items.size(), 1u);
-  Settle();
-  MemoryRegistry::Backup backup = world.registry.Snapshot();
-  const AppendItem lost = Create("a1");
-  ASSERT_EQ(CallUntilKnown(writer, lost).items.size(), 1u);
-  Settle();
-  world.RestartRegistry(backup);
-  // The log knows what the registry has forgotten.
-  EXPECT_EQ(CallUntilKnown(writer, lost).code, AppendCode::kDuplicate);
-  EXPECT_EQ(CallUntilKnown(writer, Create("a1")).code, AppendCode::kConflict);
-  ExpectSound();
-}
-
-TEST_F(AppendHistories, A7AnOrdinaryStartFencesNobody) {
-  StartReady("w0");
-  const std::uint64_t before = Tombstones();
-  Writer& second = StartReady("w1");
-  EXPECT_EQ(CallUntilKnown(second, Create("a0")).items.size(), 1u);
-  EXPECT_EQ(Tombstones(), before);
-  ExpectSound();
-}
-
-// Pipeline simulation, seed 313: each of several writers fenced for itself, and cut off what the
-// others had reserved since.
-TEST_F(AppendHistories, A18SeveralWritersMeetARestartedRegistryAndOneFenceIsEnough) {
-  std::vector<Writer*> writers = {&StartReady("w0"), &StartReady("w1"), &StartReady("w2")};
-  const std::uint64_t before = Tombstones();
-  world.RestartRegistry(nullptr);
+TEST_F(BusyAggregates, A11_ATransactionOverBusyAggregatesGetsIn) {
+  Writer& busy = StartReady("busy");
+  Writer& other = StartReady("other");
+  AppendRequest all;
+  for (int i = 0; i < 16; ++i) {
+    ASSERT_EQ(Commit(busy, Create("a" + std::to_string(i))), 1u);
+    all.items.push_back(Command("a" + std::to_string(i), Operation::kUpdate, std::nullopt));
+  }
+  bool done = false;
   TaskGroup clients(world.environment());
-  for (Writer* writer : writers) {
-    clients.Spawn("client", [this, writer] {
-      AppendRequest request;
-      request.items.push_back(Create("a" + writer->process().name()));
-      writer->Call(world.environment(), request, seconds(5));
+  for (const AppendItem& item : all.items) {
+    clients.Spawn("client", [&, name = AggregateName(item)] {
+      while (!done) {
+        AppendItem one = Command(name, Operation::kUpdate, std::nullopt);
+        busy.Call(world.environment(), {.items = {one}, .checks = {}}, seconds(1));
+      }
     });
   }
+  EXPECT_EQ(Call(other, all, seconds(5)).code, AppendCode::kCommitted);
+  done = true;
   clients.JoinAll();
-  world.sim().RunFor(seconds(2));
-  EXPECT_EQ(Tombstones(), before + world.options.max_outstanding);
-  ExpectSound();
 }
 
-// What was told to a client keeps its number through a restore, however often.
-TEST_F(AppendHistories, A17ASecondFallBackGivesNoNumberTwice) {
+// A resolver hangs in its PUT: writers go on, and another resolver settles what it had taken.
+TEST_F(AppendHistories, A16_NothingWaitsForAResolverThatHangs) {
+  Writer& dying = StartReady("dying");
+  dying.plan().Script({.call = kPut, .before = [&] { world.Crash(dying); }});
+  const AppendItem command = Create("a");
+  EXPECT_EQ(Call(dying, command, kWhileReserved).code, AppendCode::kUnknown);
+  Writer& hanging = StartReady("hanging");
+  bool hangs = false;
+  hanging.plan().Script({.call = kPut, .before = [&] {
+                           hangs = true;
+                           hanging.process().PauseFor(seconds(60));
+                         }});
+  RunUntil([&] { return hangs; });
+  Writer& other = StartReady("other");
+  const Duration began = world.sim().Now();
+  EXPECT_EQ(Commit(other, Create("b")), 1u);
+  EXPECT_LT(world.sim().Now() - began, kReservation / 4);
+  EXPECT_EQ(Commit(other, command), 1u);
+  EXPECT_LT(world.sim().Now() - began, seconds(5));
+}
+
+// Both are in one batch: the second is refused because of the first, and then the batch is undone.
+TEST_F(AppendHistories, A21_ARefusalBecauseOfItsOwnBatchWaitsForTheCommit) {
+  Writer& slow = StartReady("slow");
+  StartReady("resolving");
+  PauseBeforePut(slow, seconds(5));
+  const AppendItem items[] = {Create("a"), Create("a")};
+  std::optional<AppendAnswer> answers[2];
+  for (int i = 0; i < 2; ++i) {
+    slow.append().Submit({.items = {items[i]}, .checks = {}}, slow.process().Now() + seconds(8),
+                         [&answer = answers[i]](AppendAnswer given) { answer = given; });
+  }
+  world.sim().RunFor(kWhileReserved);
+  EXPECT_FALSE(answers[1]);
+  RunUntil([&] { return answers[0] && answers[1]; });
+  EXPECT_EQ(answers[0]->code, AppendCode::kUnknown);
+  EXPECT_EQ(Told(items[1], *answers[1]), 1u);
+  EXPECT_EQ(Call(slow, items[0]).code, AppendCode::kConflict);
+}
+
+// W has decided n-1 and n, and pauses; meanwhile an operator's outcome of n-1 is recorded. What W
+// makes of n holds a change that never was.
+TEST_F(AppendHistories, C2_AnOutcomeIsAdmittedOnlyOnItsBasis) {
   Writer& writer = StartReady("w");
-  MemoryRegistry::Backup backup = world.registry.Snapshot();
-  std::vector<AppendItem> items;
-  for (int i = 0; i < 4; ++i) {
-    items.push_back(Create("a" + std::to_string(i)));
-    AppendAnswer answer = CallUntilKnown(writer, items.back());
-    ASSERT_EQ(answer.items.size(), 1u);
-    world.told.push_back({items.back().envelope.event_id, items.back().envelope.aggregate,
-                          answer.items[0].number, std::nullopt});
-    world.RestartRegistry(backup);
-  }
-  for (std::size_t i = 0; i < items.size(); ++i) {
-    AppendAnswer answer = CallUntilKnown(writer, items[i]);
-    ASSERT_EQ(answer.code, AppendCode::kDuplicate);
-    EXPECT_EQ(answer.items[0].number, world.told[i].number);
-  }
-  ExpectSound();
+  const AppendItem create = Create("a"), update = Update("a", 1);
+  ASSERT_EQ(Commit(writer, create), 1u);
+  ASSERT_EQ(Commit(writer, update), 2u);
+  const AppendAnswer discarded = Call(writer, OutcomeOf(create, 1));
+  ASSERT_EQ(discarded.code, AppendCode::kCommitted);
+  AppendRequest both{.items = {OutcomeOf(create, 1), OutcomeOf(update, 2)}, .checks = {}};
+  both.items[1].basis_in_request = true;
+  EXPECT_EQ(Call(writer, both).code, AppendCode::kOutcomeExists);
+  Position elsewhere = discarded.items[0].location.position;
+  elsewhere.slot = elsewhere.slot.Next();
+  EXPECT_EQ(Call(writer, OutcomeOf(update, 2)).code, AppendCode::kBasisChanged);
+  EXPECT_EQ(Call(writer, OutcomeOf(update, 2, elsewhere)).code, AppendCode::kBasisChanged);
+  EXPECT_EQ(Call(writer, OutcomeOf(update, 2, discarded.items[0].location.position)).code,
+            AppendCode::kCommitted);
+}
+
+// No command of the first version has a consequence for another aggregate; this one has.
+TEST_F(AppendHistories, C3_AConsequenceIsInTheSlotOfItsOutcomeOrNeitherIs) {
+  Writer& writer = StartReady("w");
+  Writer& slow = StartReady("slow");
+  const AppendItem cause = Create("cause");
+  ASSERT_EQ(Commit(writer, cause), 1u);
+  AppendRequest decided{.items = {OutcomeOf(cause, 1), Create("target")}, .checks = {}};
+  // The target is pending: both wait, also the outcome, which by itself need not.
+  PauseBeforePut(slow, seconds(12));
+  EXPECT_EQ(Call(slow, Create("target"), kWhileReserved).code, AppendCode::kUnknown);
+  EXPECT_EQ(Call(writer, decided, kWhileReserved).code, AppendCode::kTimedOut);
+  // Its writer dies when both are in the log: there is nothing left to do but to settle.
+  writer.plan().Script({.call = kPut, .skip = 1, .after = [&] { world.Crash(writer); }});
+  EXPECT_EQ(Call(writer, decided).code, AppendCode::kUnknown);
+  Writer& next = StartReady("next");
+  EXPECT_EQ(Call(next, decided).code, AppendCode::kOutcomeExists);
+  EXPECT_EQ(Commit(next, Update("target", 1)), 2u);
+  world.sim().RunFor(seconds(12));
 }
 
 }  // namespace

@@ -31,25 +31,6 @@ Outcome DecideSimply(const CommandRow& command, const std::optional<Outcome>& pr
   return outcome;
 }
 
-AppendItem OutcomeItem(const CommandRow& command, const Outcome& outcome) {
-  AppendItem item;
-  Envelope& envelope = item.envelope;
-  envelope.type = outcome.reason_code.empty()
-                      ? EventType::Done(AggregateType::kInstance, command.type.operation)
-                      : EventType::Rejected(AggregateType::kInstance);
-  envelope.aggregate = command.aggregate;
-  envelope.event_id = OutcomeId(command.id, envelope.type, command.aggregate);
-  envelope.occurred_at = "2026-01-01T00:00:00.000Z";
-  envelope.actor = "decider";
-  envelope.metadata.service = "test";
-  envelope.metadata.command_id = command.id;
-  envelope.metadata.command_type = command.type;
-  envelope.metadata.request_sha256 = command.request_sha256;
-  envelope.sequence_number = command.number;
-  item.outcome = outcome;
-  return item;
-}
-
 }  // namespace
 
 AppendItem MakeCommand(EventId id, const std::string& aggregate, Operation operation,
@@ -67,6 +48,25 @@ AppendItem MakeCommand(EventId id, const std::string& aggregate, Operation opera
   envelope.metadata.command_type = envelope.type;
   envelope.metadata.request_sha256[0] = static_cast<std::uint8_t>(operation);
   item.expected_seq = expected;
+  return item;
+}
+
+AppendItem OutcomeItem(const CommandRow& command, const Outcome& outcome) {
+  AppendItem item;
+  Envelope& envelope = item.envelope;
+  envelope.type = outcome.reason_code.empty()
+                      ? EventType::Done(AggregateType::kInstance, command.type.operation)
+                      : EventType::Rejected(AggregateType::kInstance);
+  envelope.aggregate = command.aggregate;
+  envelope.event_id = OutcomeId(command.id, envelope.type, command.aggregate);
+  envelope.occurred_at = "2026-01-01T00:00:00.000Z";
+  envelope.actor = "decider";
+  envelope.metadata.service = "test";
+  envelope.metadata.command_id = command.id;
+  envelope.metadata.command_type = command.type;
+  envelope.metadata.request_sha256 = command.request_sha256;
+  envelope.sequence_number = command.number;
+  item.outcome = outcome;
   return item;
 }
 
@@ -148,7 +148,7 @@ void Writer::Main() {
   Resolver resolver(*context_, [this] { append_->Wake(); });
   TaskGroup services(process_);
   services.Spawn("resolver", [&resolver] { resolver.Run(); });
-  services.Spawn("decider", [this] { DecideLoop(); });
+  if (world_.options.deciders) services.Spawn("decider", [this] { DecideLoop(); });
   while (process_.SleepFor(seconds(3600))) {
   }
   append_->Stop(process_.Now());
@@ -159,8 +159,9 @@ AppendAnswer Writer::Call(Runtime& client, AppendRequest request, Duration timeo
   auto promise = std::make_shared<Promise<AppendAnswer>>(client);
   append_->Submit(std::move(request), process_.Now() + timeout,
                   [this, promise](AppendAnswer answer) {
-                    // One answer in eight is lost on its way.
-                    if (!process_.crashed() && world_.Below(8) > 0) promise->Set(std::move(answer));
+                    const std::uint32_t one_in = world_.options.lost_answer_one_in;
+                    const bool lost = one_in != 0 && world_.Below(one_in) == 0;
+                    if (!process_.crashed() && !lost) promise->Set(std::move(answer));
                   });
   std::optional<AppendAnswer> answer = promise->Wait(client.Now() + timeout + milliseconds(100));
   AppendAnswer none;

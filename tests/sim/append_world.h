@@ -19,7 +19,9 @@ namespace saffron {
 struct AppendWorldOptions {
   std::uint64_t seed = 1;
   std::uint64_t max_outstanding = 8;
-  FaultRates rates;
+  FaultRates rates = {};
+  bool deciders = true;                  // every writer decides what is undecided
+  std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::size_t kept_trace_lines = 0;
 };
 
@@ -79,6 +81,8 @@ class Writer {
   // client did not wait long enough.
   AppendAnswer Call(Runtime& client, AppendRequest request, Duration timeout);
   LogContext& context() { return *context_; }
+  AppendLog& append() { return *append_; }
+  FaultPlan& plan() { return plan_; }
 
  private:
   friend class AppendWorld;
@@ -104,5 +108,7 @@ class Writer {
 // A command on an instance without an ontology: what the append protocol sees of one.
 AppendItem MakeCommand(EventId id, const std::string& aggregate, Operation operation,
                        std::optional<SequenceNumber> expected);
+// The outcome of a command.
+AppendItem OutcomeItem(const CommandRow& command, const Outcome& outcome);
 
 }  // namespace saffron

@@ -22,10 +22,24 @@ Fields FieldsOf(const std::string& json) {
 // What an aggregate must be after each outcome.
 struct Model {
   bool present = false;
+  Scope scope;  // it is present in this incarnation of its database and class only
   Fields fields;
   std::string document;  // of classes and databases: as the last outcome says
   SequenceNumber incarnation;
 };
+
+// The incarnations of its database and its class that a command is stamped with.
+Scope StampedScope(const Envelope& command) {
+  Scope scope;
+  for (const OntologyStamp& stamp : command.metadata.ontology) {
+    if (stamp.aggregate.type == AggregateType::kDatabase) scope.database = stamp.incarnation;
+    const bool own_class = command.aggregate.type == AggregateType::kInstance &&
+                           command.aggregate.id.starts_with(stamp.aggregate.id + ":") &&
+                           stamp.aggregate.type == AggregateType::kOntologyClass;
+    if (own_class) scope.class_ = stamp.incarnation;
+  }
+  return scope;
+}
 
 std::string NameOf(const Envelope& envelope) {
   return envelope.aggregate.ToString() + " " + std::to_string(envelope.sequence_number.value);
@@ -66,7 +80,8 @@ class Decisions {
     }
     Model& model = models_[command.aggregate];
     const bool create = command.type.operation == Operation::kCreate;
-    const bool possible = model.present != create;
+    const bool there = model.present && model.scope == StampedScope(command);
+    const bool possible = there != create;
     if (envelope.type.rejected) {
       const std::string expected = create ? "already_exists" : "not_found";
       if (!(!possible && outcome.reason_code == expected) &&
@@ -85,6 +100,7 @@ class Decisions {
     const Operation operation = command.type.operation;
     if (operation == Operation::kCreate) model.incarnation = command.sequence_number;
     model.present = operation != Operation::kDelete;
+    model.scope = StampedScope(command);
     if (command.type.aggregate != AggregateType::kInstance) {
       model.document = outcome.document;
       return;

@@ -28,7 +28,8 @@ std::vector<JudgedEvent> EventsOf(const MemoryObjectStore& store, const EventLog
 
 // Every command has one outcome, of its own aggregate and number, and it says what a model of
 // create, merge and delete says; a rejection changes nothing and has a reason that the model has
-// too, or is in `excused` ("too_large": the model does not count bytes).
+// too, or is in `excused` ("too_large": the model does not count bytes; "discarded": by an
+// operator).
 Violations CheckDecisions(const std::vector<JudgedEvent>& events,
                           const std::set<std::string>& excused);
 

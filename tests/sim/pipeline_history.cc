@@ -130,7 +130,7 @@ Violations JudgePipeline(PipelineWorld& world,
     violations.push_back("parked: " + parked.key.aggregate.ToString() + ": " + parked.reason);
   }
   const std::vector<JudgedEvent> events = EventsOf(world.store, world.format);
-  add(CheckDecisions(events, {"too_large"}));
+  add(CheckDecisions(events, {"too_large", "discarded"}));
   add(CheckGraph(events, world.graph));
   add(CheckSearch(events, world.search));
   for (const auto& [topic, records] : topics) {

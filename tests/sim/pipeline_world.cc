@@ -212,11 +212,13 @@ void PipelineNode::StartWorker(TaskGroup& services, std::string_view handler,
   CommandWorkerOptions options;
   options.terms.handler = handler;
   options.terms.owner = process_.name();
-  options.terms.lease_ms = 3000;
+  options.terms.lease_ms =
+      std::chrono::duration_cast<milliseconds>(world_.options.worker_lease).count();
   options.terms.heartbeat_ms = 500;
   options.topics = std::move(topics);
   options.append_timeout = seconds(3);
-  options.sweep_every = seconds(4);
+  options.sweep_every = world_.options.sweep_every;
+  options.sweep_most = world_.options.sweep_most;
   workers_.push_back(
       std::make_unique<CommandWorker>(*context_, *append_, claims_, bus_, options, nullptr));
   services.Spawn(std::string(handler), [worker = workers_.back().get()] { worker->Run(); });

@@ -37,7 +37,10 @@ struct PipelineOptions {
   std::uint64_t max_outstanding = 8;
   std::size_t max_event_bytes = 2400;  // small: some merges become too large
   std::uint32_t partitions = 2;
-  FaultRates rates;
+  FaultRates rates = {};
+  Duration worker_lease = seconds(3);
+  Duration sweep_every = seconds(4);
+  std::size_t sweep_most = 2000;
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::size_t kept_trace_lines = 0;
   LogLevel log_level = LogLevel::kOff;  // of what the processes log to standard output
@@ -115,10 +118,13 @@ class PipelineNode {
   bool live() { return !process_.StopRequested(); }
   // Takes commands.
   bool serves() { return live() && service_ != nullptr; }
+  // It can append.
+  bool ready() { return live() && append_ != nullptr; }
   // Called from a fiber of `client`. kUnknown when no answer came in time.
   WriteAnswer Call(Runtime& client, WriteRequest request, Duration timeout);
   LogContext& context() { return *context_; }
   AppendLog& append() { return *append_; }
+  FaultPlan& plan() { return plan_; }
 
  private:
   friend class PipelineWorld;

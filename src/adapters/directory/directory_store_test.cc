@@ -158,7 +158,7 @@ TEST_F(DirectoryStoreTest, ReadsOfSyncedObjectsAndDerivedPutsSyncNothing) {
 
 // Power could still take the link back, so nobody may act on it: a reader, a listing and a put that
 // finds the object there all wait for a sync.
-TEST_F(DirectoryStoreTest, WhoeverMeetsAnUnsyncedLinkWaitsForASync) {
+TEST_F(DirectoryStoreTest, A14A15_WhoeverMeetsAnUnsyncedLinkWaitsForASync) {
   syncs_.HoldDirectories();
   auto writer = std::async(std::launch::async, [&] { return store_->PutIfAbsent("a", "x").ok(); });
   syncs_.AwaitHeld();  // linked and visible, its sync under way
@@ -193,7 +193,7 @@ TEST_F(DirectoryStoreTest, NoSpaceAtTheDataSyncLeavesNothing) {
 
 using DirectoryStoreDeathTest = DirectoryStoreTest;
 
-TEST_F(DirectoryStoreDeathTest, AFailedSyncEndsTheProcess) {
+TEST_F(DirectoryStoreDeathTest, A15_AFailedSyncEndsTheProcess) {
   ASSERT_TRUE(store_->PutIfAbsent("d/a", "x").ok());
   syncs_.Fail("data ", EIO);
   EXPECT_DEATH(static_cast<void>(store_->PutIfAbsent("d/b", "y")),

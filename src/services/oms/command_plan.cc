@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "domain/instance.h"
+#include "eventlog/mutation.h"
 
 namespace saffron {
 namespace {
@@ -12,9 +13,9 @@ EventType TypeOf(const WriteCommand& command) {
 }
 
 std::uint32_t TransactionSize(const WriteRequest& request) {
-  return request.kind == WriteKind::kTransaction
-             ? static_cast<std::uint32_t>(request.commands.size())
-             : 0;
+  const bool counts = request.kind == WriteKind::kTransaction ||
+                      (request.kind == WriteKind::kBulk && Mutated(Mutation::kHashOfTheRequest));
+  return counts ? static_cast<std::uint32_t>(request.commands.size()) : 0;
 }
 
 std::string DataOf(const WriteCommand& command) {
@@ -225,6 +226,9 @@ class Planner {
 
 EventId CommandIdOf(const WriteRequest& request, std::size_t index) {
   if (request.kind == WriteKind::kSingle) return request.request_id;
+  if (!request.keyed && Mutated(Mutation::kItemsOfOtherIds)) {
+    return ItemCommandId(ItemCommandId(request.request_id, 0), static_cast<std::uint32_t>(index));
+  }
   return ItemCommandId(request.request_id, static_cast<std::uint32_t>(index));
 }
 

@@ -1,5 +1,6 @@
 #include "services/oms/progress.h"
 
+#include "eventlog/mutation.h"
 namespace saffron {
 namespace {
 
@@ -85,6 +86,7 @@ Result<bool> ReadGate::PositionDecided() {
 }
 
 Result<bool> ReadGate::Parked(const CommandRow& row) {
+  if (Mutated(Mutation::kParkedBlocksReads)) return false;
   ParkKey key{std::string(HandlerOf(row.aggregate.type)), row.aggregate};
   ClaimRead read;
   read.parked = {key};

@@ -1,11 +1,12 @@
 // Projection: fills the search index with the outcomes that the bus delivers, as whole documents
 // with their number as version, so that repeated and shuffled deliveries do no harm.
 //
-// The bus is only a hint: whenever it shows signs of having lost something (a changed topic id, an
-// offset beyond the end or out of line, a republish), the projection folds the log from its low
-// watermark on, and then resumes. Several processes may run one: partitions are divided by the
-// group, every write is versioned. Owned by the process; Step and Run are called by one thread, the
-// rest by any. What survives a crash: the index, its watermark, the group's offsets.
+// The bus is only a hint: whenever a partition comes to this member, and whenever the bus shows
+// signs of having lost something (a changed topic id, an offset beyond the end or out of line, a
+// republish), the projection folds the log from its low watermark on, and then resumes. Several
+// processes may run one: partitions are divided by the group, every write is versioned. Owned by
+// the process; Step and Run are called by one thread, the rest by any. What survives a crash: the
+// index, its watermark, the group's offsets.
 #pragma once
 
 #include <atomic>
@@ -115,8 +116,7 @@ class Projection {
   // Fills batch_, unless it is still there, and takes over what the group has given and taken.
   Status PollInto(std::size_t max_records, Duration wait);
   Status TakeAssignment();
-  void TakeStart(const TopicPartition& key, const PartitionProgress& end,
-                 const CommittedOffset* committed);
+  Status TakeStart(const TopicPartition& key, const PartitionProgress& end);
   Status TakeRecords();
   Status TakeRecord(Work& work, const BusRecord& record);
   Status KeepMembership();

@@ -1,6 +1,7 @@
 // What the projection takes from the bus, and how it stays a member of its group.
 #include <algorithm>
 
+#include "eventlog/mutation.h"
 #include "services/projection/projection.h"
 
 namespace saffron {
@@ -57,11 +58,9 @@ Status Projection::PollInto(std::size_t max_records, Duration wait) {
 Status Projection::TakeAssignment() {
   for (const TopicPartition& key : batch_->revoked) owned_.erase(key);
   if (!batch_->assigned.empty()) {
-    SAFFRON_ASSIGN(auto committed, consumer_->Committed());
     SAFFRON_ASSIGN(auto ends, BusEnds());
     for (const TopicPartition& key : batch_->assigned) {
-      auto offset = committed.find(key);
-      TakeStart(key, ends[key], offset == committed.end() ? nullptr : &offset->second);
+      SAFFRON_TRY(TakeStart(key, ends[key]));
       SAFFRON_TRY(consumer_->Seek(key, owned_[key].next));
       // They come again from where we start.
       std::erase_if(batch_->records, [&](const BusRecord& record) { return record.from == key; });
@@ -74,24 +73,18 @@ Status Projection::TakeAssignment() {
   return Ok();
 }
 
-// From the lower of the group's offset and the index's own, if both count in the topic as it is.
-void Projection::TakeStart(const TopicPartition& key, const PartitionProgress& end,
-                           const CommittedOffset* committed) {
-  PartitionProgress& start = owned_[key];
-  start.topic_id = end.topic_id;
-  start.next = committed == nullptr ? 0 : committed->next;
-  auto known = watermark_.partitions.find(key);
-  if (known == watermark_.partitions.end()) {
-    if (end.next > 0) NeedCatchUp("a partition that the index does not know");
-  } else if (known->second.topic_id != end.topic_id) {
-    NeedCatchUp("a topic was made again");
-  } else {
-    start.next = std::min(start.next, known->second.next);
-    if (known->second.next > end.next) NeedCatchUp("an offset beyond the end");
+// Whoever had the partition before, nobody has watched it since: its tail may have been lost and
+// have grown again, beyond every offset that the group or the index remembers. The log knows.
+Status Projection::TakeStart(const TopicPartition& key, const PartitionProgress& end) {
+  owned_[key] = end;
+  if (Mutated(Mutation::kGroupOffsetsAlone)) {
+    SAFFRON_ASSIGN(auto committed, consumer_->Committed());
+    owned_[key].next = committed[key].next;
+    return Ok();
   }
-  if (committed == nullptr) return;
-  if (committed->metadata != MetadataOf(start)) NeedCatchUp("an offset of another republish");
-  if (committed->next > end.next) NeedCatchUp("an offset beyond the end");
+  watermark_.partitions.erase(key);
+  if (end.next > 0) NeedCatchUp("a partition that nobody has watched");
+  return Ok();
 }
 
 Status Projection::TakeRecords() {
@@ -162,7 +155,10 @@ void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
   if (offsets.empty()) return;
   Status committed = consumer_->Commit(offsets);
   // Until all are committed at once: a success of some partitions says nothing of the others.
-  commit_again_ = commit_again_ || (!committed.ok() && !committed.Is(Code::kConflict));
+  // One that was revoked makes the others fail with it.
+  commit_again_ = commit_again_ || !committed.ok();
+  if (Mutated(Mutation::kCommitOffsetsOnce)) commit_again_ = false;
+  if (Mutated(Mutation::kSuccessForgetsFailures)) commit_again_ = !committed.ok();
   if (!committed.ok()) {
     context_.log.Info("projection.not_committed", {{"error", committed.error().ToString()}});
   }

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "eventlog/mutation.h"
 #include "services/projection/projection.h"
 
 namespace saffron {
@@ -69,12 +70,21 @@ Status Projection::SeeOthers(const std::map<TopicPartition, PartitionProgress>& 
 
 // As far as the publisher's rows allow: they tell which offsets a slot has become.
 Status Projection::Advance() {
+  // What was caught up with may have been sent again since, and no later row tells.
+  SAFFRON_ASSIGN(std::optional<PublishedRow> last,
+                 claims_.PublishedAt(context_.shard, watermark_.slot));
+  if (last && last->slot == watermark_.slot && !Mutated(Mutation::kProjectionIgnoresRepublish) &&
+      RepublishOf(*last).value_or(watermark_.republish_id) != watermark_.republish_id) {
+    NeedCatchUp("a republish of what was passed");
+    return Ok();
+  }
   for (int i = 0; i < kRowsAtOnce; ++i) {
     SAFFRON_ASSIGN(std::optional<PublishedRow> row,
                    claims_.PublishedAt(context_.shard, watermark_.slot.Next()));
     if (!row) return Ok();
     std::optional<std::uint64_t> republish = RepublishOf(*row);
     if (!republish) return WaitAtMuteRow(row->slot);
+    if (Mutated(Mutation::kProjectionIgnoresRepublish)) watermark_.republish_id = *republish;
     if (*republish != watermark_.republish_id) {
       NeedCatchUp("a republish");
       return Ok();
@@ -123,7 +133,7 @@ Status Projection::BeginCatchUp() {
   // In this order: what the bus holds now was in the log before, and belongs to no later republish.
   catch_up.republish_id = watermark_.republish_id;
   SAFFRON_ASSIGN(std::optional<PublishedRow> row,
-                 claims_.PublishedAt(context_.shard, watermark_.slot.Next()));
+                 claims_.PublishedAt(context_.shard, watermark_.slot));
   if (row) catch_up.republish_id = RepublishOf(*row).value_or(catch_up.republish_id);
   SAFFRON_ASSIGN(catch_up.ends, BusEnds());
   LogReader::Options options;

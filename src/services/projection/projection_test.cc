@@ -55,7 +55,7 @@ TEST(ProjectionTest, TheWatermarkReachesTheLogAndIsNeverAheadOfTheIndex) {
   }
 }
 
-TEST(ProjectionTest, C8ARejectionAdvancesTheVersion) {
+TEST(ProjectionTest, C8_ARejectionAdvancesTheVersion) {
   ProjectionWorld world(1);
   world.builder.Outcome(world.Instance(1), R"({"a":1})").Commit();
   world.builder.Rejected(world.Instance(1)).Commit();
@@ -113,7 +113,7 @@ TEST(ProjectionTest, KilledBeforeTheWriteAfterItAndBeforeTheCommit) {
   }
 }
 
-TEST(ProjectionTest, RepeatedAndShuffledDeliveriesDoNoHarm) {
+TEST(ProjectionTest, C15_RepeatedAndShuffledDeliveriesDoNoHarm) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     ProjectionWorld world(seed);
     world.Churn(5);

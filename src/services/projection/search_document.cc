@@ -1,6 +1,7 @@
 #include "services/projection/search_document.h"
 
 #include "base/runtime.h"
+#include "eventlog/mutation.h"
 
 namespace saffron {
 
@@ -9,9 +10,17 @@ std::optional<SearchDocument> SearchDocumentOf(const Envelope& event, const Outc
       event.aggregate.type != AggregateType::kOntologyClass) {
     return std::nullopt;
   }
+  if (event.type.rejected && Mutated(Mutation::kRejectedNotWritten)) return std::nullopt;
+  if (outcome.lifecycle == Lifecycle::kAbsent && Mutated(Mutation::kDeletedNotWritten)) {
+    return std::nullopt;
+  }
   SearchDocument document;
   document.key = event.aggregate;
   document.version = event.sequence_number;
+  if (Mutated(Mutation::kVersionsByArrival)) {
+    static std::uint64_t arrivals = 0;
+    document.version = SequenceNumber(++arrivals);
+  }
   document.lifecycle = outcome.lifecycle;
   document.scope = outcome.scope;
   document.document = outcome.document;

@@ -3,6 +3,7 @@
 #include <simdjson.h>
 
 #include "domain/json_text.h"
+#include "eventlog/mutation.h"
 
 namespace saffron {
 namespace {
@@ -131,7 +132,7 @@ std::string EncodeCheckpoint(const PublisherCheckpoint& checkpoint) {
   }
   if (checkpoint.ends.empty()) out.append("[");
   AppendNumber(out.append("],"), "republish_id", checkpoint.republish_id);
-  if (checkpoint.republish) {
+  if (checkpoint.republish && !Mutated(Mutation::kRepublishNotSaved)) {
     AppendName(out.append(","), "republish");
     AppendNumber(out.append("{"), "next", checkpoint.republish->next.value);
     AppendNumber(out.append(","), "to", checkpoint.republish->to.value);

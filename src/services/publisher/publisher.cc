@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "domain/json_text.h"
+#include "eventlog/mutation.h"
 
 namespace saffron {
 namespace {
@@ -137,6 +138,10 @@ Status Publisher::ReadBatch() {
   batch_ = Batch();
   batch_->slots = std::move(slots);
   batch_->started = runtime_.Now();
+  if (Mutated(Mutation::kCheckpointBeforeAck)) {
+    state_.shards[context_.shard] = batch_->slots.back()->number();
+    SAFFRON_TRY(Save());
+  }
   for (const SlotPtr& slot : batch_->slots) {
     for (const LoggedEvent& event : slot->events) {
       batch_->messages.push_back(MessageOf(*slot, event));

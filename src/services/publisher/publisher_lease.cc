@@ -1,6 +1,7 @@
 // Who publishes: the checkpoint's owner, and how the checkpoint is swapped.
 #include <algorithm>
 
+#include "eventlog/mutation.h"
 #include "services/publisher/publisher.h"
 
 namespace saffron {
@@ -22,7 +23,9 @@ Result<Publisher::Progress> Publisher::Contend() {
   Result<PublisherCheckpoint> read = DecodeCheckpoint(stored->bytes);
   PublisherCheckpoint checkpoint = read.ok() ? *read : PublisherCheckpoint();
   highest_epoch_ = std::max(highest_epoch_, checkpoint.epoch);
-  if (read.ok() && checkpoint.owner == options_.owner) {  // our swap, its answer was lost
+  const bool ours =
+      read.ok() && checkpoint.owner == options_.owner && !Mutated(Mutation::kRefusedSwapStandsBy);
+  if (ours) {  // our swap, its answer was lost
     BeginLeading(std::move(checkpoint), stored->etag);
     return Progress::kWorked;
   }
@@ -138,7 +141,9 @@ Result<bool> Publisher::ReadBack(const std::string& wanted) {
   if (!stored.ok()) return std::move(stored).error();
   Result<PublisherCheckpoint> read = DecodeCheckpoint(stored->bytes);
   // What cannot be read was not written by a publisher: what is in memory replaces it.
-  if (read.ok() && (read->owner != options_.owner || read->epoch != state_.epoch)) {
+  const bool ours = read.ok() && read->owner == options_.owner && read->epoch == state_.epoch &&
+                    !Mutated(Mutation::kRefusedSwapStandsBy);
+  if (read.ok() && !ours) {
     highest_epoch_ = std::max(highest_epoch_, read->epoch);
     StandBy("another publisher has taken over: " + read->owner);
     return false;

@@ -22,7 +22,7 @@ void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
   ASSERT_EQ(result.end, RunEnd::kPredicate) << result.report;
 }
 
-TEST(PublisherRepublishTest, C16ALostTailIsSentAgainWithinAMinute) {
+TEST(PublisherRepublishTest, C16_ALostTailIsSentAgainWithinAMinute) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     PublisherWorld world(seed);
     world.Append(40);
@@ -38,7 +38,7 @@ TEST(PublisherRepublishTest, C16ALostTailIsSentAgainWithinAMinute) {
   }
 }
 
-TEST(PublisherRepublishTest, C16ALostTailIsFoundByTheSuccessorToo) {
+TEST(PublisherRepublishTest, C16_ALostTailIsFoundByTheSuccessorToo) {
   for (std::uint64_t seed = 1; seed <= 8; ++seed) {
     PublisherWorld world(seed);
     world.Append(30);
@@ -74,7 +74,7 @@ TEST(PublisherRepublishTest, AnOffsetGivenTwiceShowsALossThatEndsCannotShow) {
   }
 }
 
-TEST(PublisherRepublishTest, C18ATopicMadeAgainIsFilledByASuccessorToo) {
+TEST(PublisherRepublishTest, C18_ATopicMadeAgainIsFilledByASuccessorToo) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     PublisherWorld world(seed, {.slow = 300, .slow_max = milliseconds(100)});
     world.Append(80);

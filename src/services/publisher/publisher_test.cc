@@ -167,7 +167,7 @@ class LosesSwaps final : public ObjectStore {
   ObjectStore& inner_;
 };
 
-TEST(PublisherTest, C20ALostAnswerOfTheSwapIsReadBack) {
+TEST(PublisherTest, C20_ALostAnswerOfTheSwapIsReadBack) {
   Simulation simulation({.seed = 5});
   SimProcess process(simulation, "only");
   MemoryObjectStore memory;

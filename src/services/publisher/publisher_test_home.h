@@ -22,7 +22,7 @@ struct PublisherWorld {
   explicit PublisherWorld(std::uint64_t seed, FaultRates fault_rates = {})
       : simulation({.seed = seed}), rates(fault_rates) {}
 
-  AggregateKey Instance(int i) {
+  static AggregateKey Instance(int i) {
     return AggregateKey::Instance("db", "main", "Order", std::to_string(i));
   }
   // Slots of commands and outcomes over a few instances, with tombstones in between.

@@ -2,6 +2,7 @@
 
 #include <optional>
 
+#include "eventlog/mutation.h"
 namespace saffron {
 namespace {
 
@@ -38,14 +39,18 @@ class Claimer {
     }
     if (command->second.outcome) return ClaimVerdict::kDone;
     if (rows_.parked.contains({terms_.handler, candidate.aggregate})) return ClaimVerdict::kParked;
-    if (candidate.number != NextOf(candidate.aggregate)) return ClaimVerdict::kGap;
+    if (candidate.number != NextOf(candidate.aggregate) && !Mutated(Mutation::kPassOverGaps)) {
+      return ClaimVerdict::kGap;
+    }
     auto claim = rows_.claims.find({terms_.handler, candidate.event});
     const ClaimRow* row = claim == rows_.claims.end() ? nullptr : &claim->second;
     if (row != nullptr && Working(*row, terms_)) {
       if (!MayTake(*row, terms_, candidate, rows_.now_ms)) return ClaimVerdict::kHeld;
-      return candidate.event == suspect_ ? TakeSuspect(candidate, *row) : ClaimVerdict::kLater;
+      const bool alone = !Mutated(Mutation::kChargeEverySuspect);
+      if (alone && candidate.event != suspect_) return ClaimVerdict::kLater;
+      return TakeSuspect(candidate, *row);
     }
-    if (suspect_) return ClaimVerdict::kLater;
+    if (suspect_ && !Mutated(Mutation::kChargeEverySuspect)) return ClaimVerdict::kLater;
     Put(candidate, row, row == nullptr ? 1 : row->attempt_count);
     return ClaimVerdict::kClaimed;
   }
@@ -93,8 +98,10 @@ class Claimer {
 bool MayTake(const ClaimRow& row, const ClaimTerms& terms, const ClaimCandidate& candidate,
              std::int64_t now_ms) {
   if (row.owner.empty() || row.owner == terms.owner) return true;
+  if (Mutated(Mutation::kTakeAtOnce)) return true;
   const std::int64_t silence_ms = now_ms - row.heartbeat_ms;
   if (silence_ms >= terms.lease_ms) return true;
+  if (Mutated(Mutation::kTakeByLeaseAlone)) return false;
   // The bus gave the partition to us after the row was claimed.
   if (candidate.generation > row.generation && candidate.partition == row.partition) return true;
   // An earlier run of ourselves.

@@ -94,7 +94,7 @@ TEST_F(Claims, ALaterRunOfTheSameOwnerTakesOverAfterTwoHeartbeats) {
   EXPECT_EQ(Run({candidate}), std::vector<V>{V::kClaimed});
 }
 
-TEST_F(Claims, AHigherGenerationTakesOverAtOnce) {
+TEST_F(Claims, C22_AHigherGenerationTakesOverAtOnce) {
   ClaimCandidate candidate = Command(1, "a", 1);
   ClaimedBy(candidate, "other/1", rows.now_ms, 1).generation = 6;
   EXPECT_EQ(Run({candidate}), std::vector<V>{V::kClaimed});
@@ -108,7 +108,7 @@ TEST_F(Claims, AReleasedClaimIsTakenWithoutACharge) {
 }
 
 // One event kills the process with hundreds of others in its batch: only it may be charged.
-TEST_F(Claims, SuspectsAreTakenOneAtATimeAndBeforeAnythingElse) {
+TEST_F(Claims, C21_SuspectsAreTakenOneAtATimeAndBeforeAnythingElse) {
   ClaimCandidate fresh = Command(1, "a", 1), first = Command(2, "b", 1),
                  second = Command(3, "c", 1);
   ClaimedBy(first, "other/1", 0, 1);

@@ -2,13 +2,13 @@
 
 #include <algorithm>
 
+#include "eventlog/mutation.h"
 #include "services/worker/parking.h"
 
 namespace saffron {
 namespace {
 
 constexpr std::size_t kSweepPage = 500;
-constexpr std::size_t kSweepMost = 2000;
 constexpr std::size_t kLongestChain = 50;
 constexpr Duration kCommitEvery = milliseconds(100);
 
@@ -48,15 +48,7 @@ void CommandWorker::Run() {
 Result<bool> CommandWorker::Step() {
   SAFFRON_TRY(EnsureSubscribed());
   SAFFRON_TRY(Heartbeat());
-  const Instant now = context_.runtime.Now();
-  if (sweep_now_.exchange(false) || now >= next_sweep_) {
-    Status swept = Sweep();
-    if (!swept.ok()) {
-      sweep_now_.store(true);
-      return std::move(swept).error();
-    }
-    next_sweep_ = now + options_.sweep_every;
-  }
+  SAFFRON_TRY(SweepIfDue());
   SAFFRON_TRY(Receive());
   Round round = Choose();
   bool worked = false;
@@ -125,24 +117,61 @@ void CommandWorker::Add(Envelope command, const std::optional<Source>& source,
   task.generation = generation;
 }
 
-// Commands that are settled, unclaimed and not parked, oldest first.
+Status CommandWorker::SweepIfDue() {
+  const Instant now = context_.runtime.Now();
+  if (Mutated(Mutation::kNoSweep)) return Ok();
+  if (sweep_now_.exchange(false)) {
+    swept_ = Position();
+    next_sweep_ = now;
+  }
+  const bool goes_on =
+      sweep_rests_ && waiting_tasks_ < options_.batch && !Mutated(Mutation::kSweepFromTheStart);
+  if (now < next_sweep_ && !goes_on) return Ok();
+  SAFFRON_TRY(Sweep());
+  next_sweep_ = now + options_.sweep_every;
+  return Ok();
+}
+
+// Commands that are settled, unclaimed and not parked, oldest first. What is too much is left to
+// the next sweep, which goes on from there: nothing that stays at the front hides what is behind.
 Status CommandWorker::Sweep() {
-  Position after;
+  if (Mutated(Mutation::kSweepFromTheStart)) swept_ = Position();
   std::size_t taken = 0;
-  while (taken < kSweepMost && waiting_tasks_ < options_.max_waiting) {
-    SAFFRON_ASSIGN(std::vector<CommandRow> rows, context_.registry.Undecided(after, kSweepPage));
+  sweep_rests_ = true;
+  while (taken < options_.sweep_most && waiting_tasks_ < options_.max_waiting) {
+    SAFFRON_ASSIGN(std::vector<CommandRow> rows, context_.registry.Undecided(swept_, kSweepPage));
+    SAFFRON_ASSIGN(const std::set<AggregateKey> parked, ParkedOf(rows));
     for (const CommandRow& row : rows) {
-      after = row.location->position;
-      if (HandlerOf(row.aggregate.type) != options_.terms.handler) continue;
+      if (taken >= options_.sweep_most) return Ok();
+      const bool ours = HandlerOf(row.aggregate.type) == options_.terms.handler;
       auto known = waiting_.find(row.aggregate);
-      if (known != waiting_.end() && known->second.tasks.contains(row.number)) continue;
-      SAFFRON_ASSIGN(Envelope command, ReadEvent(context_, *row.location));
-      Add(std::move(command), std::nullopt, 0);
-      ++taken;
+      const bool waits = known != waiting_.end() && known->second.tasks.contains(row.number);
+      if (ours && !waits && !parked.contains(row.aggregate)) {
+        SAFFRON_ASSIGN(Envelope command, ReadEvent(context_, *row.location));
+        Add(std::move(command), std::nullopt, 0);
+        ++taken;
+      }
+      swept_ = row.location->position;
     }
-    if (rows.size() < kSweepPage) return Ok();
+    if (rows.size() == kSweepPage) continue;
+    swept_ = Position();
+    sweep_rests_ = false;
+    return Ok();
   }
   return Ok();
+}
+
+Result<std::set<AggregateKey>> CommandWorker::ParkedOf(const std::vector<CommandRow>& rows) {
+  ClaimRead read;
+  for (const CommandRow& row : rows) {
+    if (HandlerOf(row.aggregate.type) != options_.terms.handler) continue;
+    read.parked.push_back({options_.terms.handler, row.aggregate});
+  }
+  std::set<AggregateKey> parked;
+  if (read.parked.empty() || Mutated(Mutation::kSweepFromTheStart)) return parked;
+  SAFFRON_ASSIGN(ClaimRows found, claims_.Read(read));
+  for (const auto& [key, row] : found.parked) parked.insert(key.aggregate);
+  return parked;
 }
 
 CommandWorker::Round CommandWorker::Choose() {
@@ -188,6 +217,10 @@ Result<std::vector<Envelope>> CommandWorker::Gather(const Round& round, std::siz
       case ClaimVerdict::kHeld: Delay(key, milliseconds(500)); break;
       case ClaimVerdict::kLater: break;
       case ClaimVerdict::kGap:
+        if (Mutated(Mutation::kNoGapFetch)) {
+          Delay(key, seconds(1));
+          break;
+        }
         if (chain.empty()) SAFFRON_TRY(FetchGap(key, candidate.number));
         break;
       case ClaimVerdict::kExhausted:
@@ -331,6 +364,7 @@ Status CommandWorker::CommitOffsets() {
   std::map<TopicPartition, CommittedOffset> offsets;
   for (const auto& [partition, progress] : progress_) {
     std::uint64_t done = progress.open.empty() ? progress.next : *progress.open.begin();
+    if (Mutated(Mutation::kOffsetsBeforeOutcomes)) done = progress.next;
     if (done > progress.committed) offsets[partition] = {done, progress.topic_id};
   }
   if (offsets.empty()) return Ok();

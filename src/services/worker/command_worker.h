@@ -33,6 +33,7 @@ struct CommandWorkerOptions {
   std::size_t max_waiting = 5000;  // commands held in memory
   Duration append_timeout = seconds(10);
   Duration sweep_every = seconds(60);
+  std::size_t sweep_most = 2000;  // commands taken from the work list at once
   Duration poll = milliseconds(100);
 };
 
@@ -96,7 +97,9 @@ class CommandWorker {
 
   Status EnsureSubscribed();
   Status Receive();
+  Status SweepIfDue();
   Status Sweep();
+  Result<std::set<AggregateKey>> ParkedOf(const std::vector<CommandRow>& rows);
   void Add(Envelope command, const std::optional<Source>& source, std::uint64_t generation);
   Round Choose();
   Status ClaimRound(Round& round);
@@ -127,6 +130,8 @@ class CommandWorker {
   std::map<TopicPartition, Progress> progress_;
   std::uint64_t generation_ = 0;
   Instant next_sweep_, next_heartbeat_, next_commit_;
+  Position swept_;            // the sweep goes on above
+  bool sweep_rests_ = false;  // it has not reached the end of the work list
   std::atomic<bool> sweep_now_{true};
   StepHealth health_;
 };

@@ -1,5 +1,6 @@
 #include "services/worker/decider.h"
 
+#include "eventlog/mutation.h"
 namespace saffron {
 namespace {
 
@@ -98,6 +99,9 @@ Result<Decider::ClassPtr> Decider::ClassOf(const Envelope& command) {
 Result<AppendRequest> Decider::Decide(const AggregateRow& row,
                                       const std::vector<Envelope>& commands) {
   SAFFRON_ASSIGN(std::optional<PriorOutcome> prior, PriorOf(row));
+  const std::uint64_t no_limit = std::uint64_t{1} << 40;
+  const std::uint64_t max_bytes =
+      Mutated(Mutation::kNoEventLimit) ? no_limit : context_.format.max_event_bytes;
   AppendRequest request;
   for (const Envelope& command : commands) {
     ClassPtr effective;
@@ -106,9 +110,8 @@ Result<AppendRequest> Decider::Decide(const AggregateRow& row,
     }
     Decision decision = saffron::Decide(command, prior, effective.get());
     AppendItem item;
-    item.envelope =
-        OutcomeEnvelope(command, decision, prior, context_.runtime.WallNow().ToRfc3339(), service_,
-                        context_.format.max_event_bytes);
+    item.envelope = OutcomeEnvelope(command, decision, prior,
+                                    context_.runtime.WallNow().ToRfc3339(), service_, max_bytes);
     if (item.envelope.type == decision.type) {
       item.outcome = std::move(decision.outcome);
     } else {

@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/runtime.h"
+#include "eventlog/mutation.h"
 
 namespace saffron {
 namespace {
@@ -22,6 +23,7 @@ std::map<AggregateKey, Folded> LastOutcomes(const std::vector<SlotPtr>& slots) {
   for (const SlotPtr& slot : slots) {
     for (const LoggedEvent& event : slot->events) {
       if (!event.outcome) continue;
+      if (event.envelope.type.rejected && Mutated(Mutation::kRejectedNotWritten)) continue;
       Folded& entry = folded[event.envelope.aggregate];
       entry.last = &event;
       const EventType& type = event.envelope.type;
@@ -79,6 +81,10 @@ Status CommitLeavingOut(GraphStore& graph, GraphCommit commit, SinkPosition befo
   Status whole = graph.Commit(commit);
   if (!whole.Is(Code::kInvalid)) return whole;
   if (commit.nodes.empty()) return Internal("an empty commit: " + whole.error().message());
+  while (Mutated(Mutation::kNoBisection) && commit.nodes.size() > 1) {
+    SAFFRON_TRY(refused({commit.nodes.back(), whole.error()}));
+    commit.nodes.pop_back();
+  }
   if (commit.nodes.size() == 1) {
     SAFFRON_TRY(refused({commit.nodes.front(), whole.error()}));
     commit.nodes.clear();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "eventlog/mutation.h"
 #include "services/worker/dead_letter.h"
 
 namespace saffron {
@@ -94,6 +95,10 @@ Result<GraphWriter::Progress> GraphWriter::Contend() {
 // The sink's own position counts, never what a registry remembers of it.
 Status GraphWriter::Follow() {
   SAFFRON_ASSIGN(GraphState state, graph_.State());
+  if (Mutated(Mutation::kGraphPositionByRegistry)) {
+    SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
+    state.position.slot = SlotNumber(rows.control.next_slot.value - 1);
+  }
   position_ = state.position.slot.value;
   slots_.clear();
   unknown_ = false;

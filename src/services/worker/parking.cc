@@ -1,5 +1,6 @@
 #include "services/worker/parking.h"
 
+#include "eventlog/mutation.h"
 namespace saffron {
 namespace {
 
@@ -37,7 +38,8 @@ Result<bool> Free(ClaimRegistry& claims, const ParkKey& key) {
     ClaimWrite write;
     auto row = rows.aggregates.find(key.aggregate);
     freed = row == rows.aggregates.end() ||
-            (!row->second.pending && row->second.accepted.number == row->second.decided.number);
+            (!row->second.pending && row->second.accepted.number == row->second.decided.number) ||
+            Mutated(Mutation::kFreeWhilePending);
     if (freed) write.delete_parked.push_back(key);
     return write;
   }));

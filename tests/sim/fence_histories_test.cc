@@ -1,0 +1,200 @@
+// Histories that broke earlier drafts of the append protocol, built step by step: a registry that
+// is not of the log's state, and its recovery. docs/histories.md lists them.
+#include "tests/sim/append_histories_home.h"
+
+namespace saffron {
+namespace {
+
+using FenceHistories = AppendHistories;
+
+// Slot n is in flight and n+1 committed when the registry falls back to before both. Whoever takes
+// n now would find it free.
+TEST_F(FenceHistories, A4_NoSlotIsHandedOutAgainOnStalePreconditions) {
+  Writer& idle = StartReady("idle");  // was never handed a slot
+  Writer& dying = StartReady("dying");
+  Writer& busy = StartReady("busy");
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  dying.plan().Script({.call = kPut, .before = [&] { world.Crash(dying); }});
+  EXPECT_EQ(Call(dying, Create("b"), kWhileReserved).code, AppendCode::kUnknown);
+  const AppendItem told = Create("a");
+  ASSERT_EQ(Commit(busy, told), 1u);
+  world.Crash(busy);
+  world.RestartRegistry(backup);
+  EXPECT_EQ(Call(idle, Create("a")).code, AppendCode::kConflict);
+  EXPECT_EQ(Call(idle, told).code, AppendCode::kDuplicate);
+}
+
+// The engine lost its last transactions and does not show it: the incarnation is the same.
+TEST_F(FenceHistories, A5_AStartFindsTheSlotsThatTheRegistryHasLost) {
+  Writer& writer = StartReady("w");
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);
+  world.Crash(writer);
+  world.registry.Restore(backup);
+  Writer& next = StartReady("next");
+  EXPECT_EQ(Call(next, Create("a")).code, AppendCode::kConflict);
+}
+
+TEST_F(FenceHistories, A5_AWriterThatIsHandedASlotTwiceFences) {
+  Writer& writer = StartReady("w");
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  writer.plan().Script({.call = kPut, .before = [&] { writer.process().SleepFor(seconds(1)); }});
+  Asked in_flight = Ask(writer, Create("b"));
+  world.sim().RunFor(milliseconds(10));
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);  // by the other lane, one slot above
+  world.registry.Restore(backup);
+  EXPECT_EQ(Call(writer, Create("a")).code, AppendCode::kConflict);
+  EXPECT_EQ(AnswerOf(in_flight).code, AppendCode::kUnknown);
+}
+
+// The registry that comes back still reserves slot n, which is a tombstone by now, and n+1 holds
+// the aggregate's number. Undoing n after n+1 was applied would take that number back.
+TEST_F(FenceHistories, A6_AFenceSettlesWhatIsReservedFirstAndInOrder) {
+  Writer& late = StartReady("late");
+  const AppendItem command = Create("a");
+  PauseBeforePut(late, seconds(20));
+  EXPECT_EQ(Call(late, command, kWhileReserved).code, AppendCode::kUnknown);
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  Writer& writer = StartReady("w");
+  ASSERT_EQ(Commit(writer, command), 1u);
+  world.RestartRegistry(backup);
+  const AppendItem update = Update("a", 1);
+  Asked asked = Ask(writer, update);
+  RunUntil([this] { return Fenced(); });
+  EXPECT_TRUE(world.registry.Snapshot()->reservations.empty());
+  EXPECT_EQ(Told(update, AnswerOf(asked)), 2u);
+  world.sim().RunFor(seconds(20));
+}
+
+// A second process starts while a slot of the first is in flight.
+TEST_F(FenceHistories, A7_AnOrdinaryStartFencesNobody) {
+  Writer& first = StartReady("first");
+  const std::uint64_t before = Tombstones();
+  first.plan().Script({.call = kPut, .before = [&] { first.process().SleepFor(seconds(1)); }});
+  const AppendItem command = Create("a");
+  Asked asked = Ask(first, command);
+  world.sim().RunFor(milliseconds(10));
+  Writer& second = StartReady("second");
+  EXPECT_EQ(Commit(second, Create("b")), 1u);
+  EXPECT_EQ(Told(command, AnswerOf(asked)), 1u);
+  EXPECT_EQ(Tombstones(), before);
+}
+
+TEST_F(FenceHistories, A8_ARegistryOfAnotherLogOrAheadOfItsOwnRefusesToStart) {
+  Writer& writer = StartReady("w");
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);
+  world.sim().RunFor(seconds(1));
+  world.Crash(writer);
+  MemoryObjectStore bucket;
+  Status other_log = Ok(), lost_log = Ok();
+  auto task = world.environment().Spawn("start", [&] {
+    Result<EventLogFormat> made = OpenFormat(bucket, world.environment(), EventLogFormat(), false);
+    SAFFRON_ASSERT(made.ok());
+    Log log = Log::Discard();
+    LogContext staging(world.environment(), bucket, world.registry, log, *made, 0u, "staging",
+                       false);
+    other_log = OpenRegistry(staging);
+    staging.format = world.format;
+    lost_log = OpenRegistry(staging);
+  });
+  task->Join();
+  EXPECT_THAT(other_log.error().message(), testing::HasSubstr("belongs to log"));
+  ASSERT_TRUE(lost_log.Is(Code::kInvalid));
+  EXPECT_THAT(lost_log.error().message(), testing::HasSubstr("ahead of the log"));
+  EXPECT_THAT(lost_log.error().message(), testing::HasSubstr("saffron rebuild registry"));
+}
+
+// A lane wakes up after its batch was settled by a resolver and the aggregate went on.
+TEST_F(FenceHistories, A17_ALateSettlingLowersNoNumber) {
+  Writer& late = StartReady("late");
+  late.plan().Script({.call = kPut, .after = [&] { late.process().PauseFor(seconds(10)); }});
+  const AppendItem create = Create("a");
+  EXPECT_EQ(Call(late, create, kWhileReserved).code, AppendCode::kUnknown);
+  Writer& writer = StartReady("w");
+  EXPECT_EQ(Call(writer, create).code, AppendCode::kDuplicate);
+  ASSERT_EQ(Commit(writer, Update("a", 1)), 2u);
+  world.sim().RunFor(seconds(10));
+  EXPECT_EQ(Commit(writer, Update("a", 2)), 3u);
+}
+
+// What was told to a client keeps its number through a restore, however often.
+TEST_F(FenceHistories, A17_ASecondFallBackGivesNoNumberTwice) {
+  Writer& writer = StartReady("w");
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  std::vector<AppendItem> items;
+  for (int i = 0; i < 4; ++i) {
+    items.push_back(Create("a" + std::to_string(i)));
+    ASSERT_EQ(Commit(writer, items.back()), 1u);
+    world.RestartRegistry(backup);
+  }
+  for (const AppendItem& item : items) {
+    const AppendAnswer answer = Call(writer, item);
+    ASSERT_EQ(answer.code, AppendCode::kDuplicate);
+    EXPECT_EQ(answer.items[0].number, SequenceNumber(1));
+  }
+}
+
+// A fence's tombstone names no batch. The lane whose slot it lies in has nothing to recover.
+TEST_F(FenceHistories, A18_ALateLaneThatMeetsAFencesTombstoneFencesNobody) {
+  Writer& late = StartReady("late");
+  Writer& writer = StartReady("w");
+  const std::uint64_t before = Tombstones();
+  PauseBeforePut(late, seconds(5));
+  EXPECT_EQ(Call(late, Create("a"), kWhileReserved).code, AppendCode::kUnknown);
+  world.RestartRegistry(nullptr);
+  EXPECT_EQ(Commit(writer, Create("b")), 1u);
+  const std::uint64_t fenced = Tombstones();
+  EXPECT_EQ(fenced, before + world.options.max_outstanding);
+  world.sim().RunFor(seconds(8));
+  EXPECT_EQ(Commit(late, Create("c")), 1u);
+  EXPECT_EQ(Tombstones(), fenced);
+}
+
+// Pipeline simulation, seed 313: each of several writers fenced for itself, and cut off what the
+// others had reserved since.
+TEST_F(FenceHistories, A18_SeveralWritersMeetARestartedRegistryAndOneFenceIsEnough) {
+  std::vector<Writer*> writers = {&StartReady("w0"), &StartReady("w1"), &StartReady("w2")};
+  const std::uint64_t before = Tombstones();
+  world.RestartRegistry(nullptr);
+  std::vector<Asked> asked;
+  for (Writer* writer : writers) asked.push_back(Ask(*writer, Create(writer->process().name())));
+  for (const Asked& one : asked) EXPECT_EQ(AnswerOf(one).code, AppendCode::kCommitted);
+  world.sim().RunFor(seconds(2));
+  EXPECT_EQ(Tombstones(), before + world.options.max_outstanding);
+}
+
+// The registry falls back a second time when the fence has applied the log and has only to say so.
+TEST_F(FenceHistories, A19_AFenceThatWasOvertakenDoesNotSayThatItIsDone) {
+  Writer& writer = StartReady("w");
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);
+  world.sim().RunFor(seconds(1));
+  world.RestartRegistry(backup);
+  const AppendItem again = Create("a");
+  // When the last tombstone is written, the fence applies the log in one transaction and says in
+  // another that it is done.
+  const FaultStep applied{.call = kTransact, .after = [&] { world.RestartRegistry(backup); }};
+  writer.plan().Script({.call = kPut,
+                        .skip = static_cast<int>(world.options.max_outstanding) - 1,
+                        .after = [&] { writer.plan().Script(applied); }});
+  EXPECT_EQ(Call(writer, again).code, AppendCode::kConflict);
+}
+
+// A slot is committed and not settled, the one above it is settled; then the engine restarts.
+TEST_F(FenceHistories, A20_AFenceBeginsAtTheLowestUnsettledSlot) {
+  Writer& dying = StartReady("dying");
+  Writer& writer = StartReady("w");
+  dying.plan().Script({.call = kPut, .after = [&] { world.Crash(dying); }});
+  const AppendItem create = Create("a");
+  EXPECT_EQ(Call(dying, create, kWhileReserved).code, AppendCode::kUnknown);
+  ASSERT_EQ(Commit(writer, Create("b")), 1u);
+  world.RestartRegistry(nullptr);
+  const AppendItem update = Update("a", 1);
+  Asked asked = Ask(writer, update);
+  RunUntil([this] { return Fenced(); });
+  EXPECT_TRUE(world.registry.Snapshot()->reservations.empty());
+  EXPECT_EQ(Told(update, AnswerOf(asked)), 2u);
+}
+
+}  // namespace
+}  // namespace saffron
