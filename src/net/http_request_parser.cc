@@ -10,9 +10,12 @@ namespace http = boost::beast::http;
 
 std::string_view View(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
-// With what the shortest chunked body ends. Beast, when it has seen the first line of it and asks
-// for more, ends the program if it then gets less than this: a client that sends it byte by byte.
-constexpr std::string_view kLastChunk = "0\r\n\r\n";
+// Beast, when it has seen the line of the last chunk and has asked for more, ends the program if it
+// then gets less than five bytes: a client that sends the end of an empty body byte by byte.
+bool IsCutLastChunk(std::string_view bytes) {
+  constexpr std::size_t kShortestBytes = 5;  // "0\r\n\r\n"
+  return bytes.size() < kShortestBytes && bytes.starts_with("0\r\n");
+}
 
 bool HasControlOrSpace(std::string_view text) {
   for (const char c : text) {
@@ -33,7 +36,7 @@ std::size_t HttpRequestParser::Feed(std::string_view bytes) {
   std::size_t used = 0;
   const bool had_header = is_header_done();
   while (used < bytes.size() && !is_done() && had_header == is_header_done()) {
-    if (had_header && chunked() && bytes.size() - used < kLastChunk.size()) break;
+    if (had_header && chunked() && IsCutLastChunk(bytes.substr(used))) break;
     ErrorCode error;
     used += put(boost::asio::buffer(bytes.data() + used, bytes.size() - used), error);
     if (error == http::error::need_more) {
