@@ -68,14 +68,13 @@ bool History::Quiet() {
   return rows->control.fenced_incarnation == world_.registry.Read(RegistryRead{})->live_incarnation;
 }
 
-RunReport History::Execute() {
+RunResult History::ServersSuffer() {
   for (const char* name : {"w0", "w1", "w2"}) world_.Start(name);
-  TaskGroup clients(world_.environment());
-  for (int c = 0; c < 8; ++c) clients.Spawn("client", [this] { Client(); });
   MemoryRegistry::Backup backup;
+  RunResult ran;
   for (int step = 0; step < 12; ++step) {
-    RunResult ran = world_.sim().RunFor(milliseconds(world_.Below(1500)));
-    if (ran.end == RunEnd::kStuck) return Stuck(ran);
+    ran = world_.sim().RunFor(milliseconds(world_.Below(1500)));
+    if (ran.end == RunEnd::kStuck) break;
     std::uint32_t what = world_.Below(10);
     if (what < 3) {
       if (Writer* victim = world_.AnyLive()) world_.Crash(*victim);
@@ -90,8 +89,35 @@ RunReport History::Execute() {
       }
     }
   }
+  return ran;
+}
+
+RunResult History::OneProcessSuffers() {
+  Writer* one = &world_.Start("one");
+  RunResult ran;
+  for (int step = 0; step < 12; ++step) {
+    ran = world_.sim().RunFor(milliseconds(world_.Below(1500)));
+    MemoryRegistry::Backup flushed = world_.registry.Snapshot();
+    if (ran.end != RunEnd::kStuck) ran = world_.sim().RunFor(milliseconds(world_.Below(300)));
+    if (ran.end == RunEnd::kStuck) break;
+    world_.Crash(*one);
+    if (world_.Below(4) > 0) world_.LoseTail(flushed);
+    one = &world_.Start("again" + std::to_string(step));
+  }
+  return ran;
+}
+
+RunReport History::Execute() {
+  TaskGroup clients(world_.environment());
+  for (int c = 0; c < 8; ++c) clients.Spawn("client", [this] { Client(); });
+  RunResult ran = world_.options.embedded ? OneProcessSuffers() : ServersSuffer();
+  if (ran.end == RunEnd::kStuck) return Stuck(ran);
   world_.Heal();
-  world_.Start("last");
+  if (!world_.options.embedded) world_.Start("last");
+  return Judge(clients);
+}
+
+RunReport History::Judge(TaskGroup& clients) {
   RunResult end = world_.sim().RunUntil([this] { return false; }, world_.sim().Now() + seconds(20));
   end = world_.sim().RunUntil([this] { return Quiet(); }, world_.sim().Now() + seconds(120));
   RunReport report;
@@ -122,6 +148,13 @@ AppendWorldOptions OptionsFor(std::uint64_t seed) {
   options.rates.late = draw.Below(60);
   options.rates.repeated = draw.Below(30);
   options.rates.slow = draw.Below(80);
+  return options;
+}
+
+AppendWorldOptions EmbeddedOptionsFor(std::uint64_t seed) {
+  AppendWorldOptions options = OptionsFor(seed);
+  options.embedded = true;
+  options.rates.late = 0;  // files are written by the process itself, while it lives
   return options;
 }
 

@@ -23,6 +23,10 @@ class History {
 
  private:
   void Client();
+  // What befalls several processes over engines of their own; or one process over embedded ones.
+  RunResult ServersSuffer();
+  RunResult OneProcessSuffers();
+  RunReport Judge(TaskGroup& clients);
   void Observe(const AppendAnswer& answer, const AppendRequest& request, bool alone,
                std::map<std::string, SequenceNumber>& known);
   bool Quiet();
@@ -37,5 +41,6 @@ class History {
 
 // Rates and bounds drawn from the seed.
 AppendWorldOptions OptionsFor(std::uint64_t seed);
+AppendWorldOptions EmbeddedOptionsFor(std::uint64_t seed);
 
 }  // namespace saffron

@@ -118,6 +118,11 @@ void AppendWorld::RestartRegistry(const MemoryRegistry::Backup& backup) {
   registry.SetLiveIncarnation("engine-" + std::to_string(++incarnations_));
 }
 
+void AppendWorld::LoseTail(const MemoryRegistry::Backup& backup) {
+  sim_.Trace("registry loses its tail");
+  registry.Restore(backup);
+}
+
 void AppendWorld::StopAll() {
   for (auto& writer : writers_) Crash(*writer);
   for (auto& writer : writers_) writer->tasks_.JoinAll();
@@ -136,7 +141,7 @@ Writer::Writer(AppendWorld& world, std::string name)
 
 void Writer::Main() {
   context_ = std::make_unique<LogContext>(process_, store_, registry_, log_, world_.format, 0u,
-                                          process_.name(), false);
+                                          process_.name(), world_.options.embedded);
   while (!OpenRegistry(*context_).ok()) {
     if (!process_.SleepFor(milliseconds(100))) return;
   }

@@ -20,7 +20,10 @@ struct AppendWorldOptions {
   std::uint64_t seed = 1;
   std::uint64_t max_outstanding = 8;
   FaultRates rates = {};
-  bool deciders = true;                  // every writer decides what is undecided
+  bool deciders = true;  // every writer decides what is undecided
+  // One process owns log and registry. What it wrote to the registry last may be gone when it dies,
+  // and nothing of it is on its way any more.
+  bool embedded = false;
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::size_t kept_trace_lines = 0;
 };
@@ -42,6 +45,8 @@ class AppendWorld {
   Writer* AnyLive();
   // The engine of the registry is restarted; with a backup, from an older state.
   void RestartRegistry(const MemoryRegistry::Backup& backup);
+  // Of an embedded registry, whose process has died: back to an earlier moment of the same engine.
+  void LoseTail(const MemoryRegistry::Backup& backup);
   // No more faults: everything must settle.
   void Heal() { rates_ = FaultRates(); }
   // Ends all processes and their fibers.

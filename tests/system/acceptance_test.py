@@ -201,8 +201,8 @@ class AcceptanceTest(unittest.TestCase):
         return {key: found[key] for key in ("digest", "classes", "log", "compared", "head_slot")}
 
     def everything(self):
-        shown = {class_id: self.documents(class_id) for class_id in self.data.counts}
-        return self.verified(), shown
+        verified = self.verified()  # it waits until the search index is there too
+        return verified, {class_id: self.documents(class_id) for class_id in self.data.counts}
 
     def rebuild(self, target):
         done = self.server.command("rebuild", target, "--json")

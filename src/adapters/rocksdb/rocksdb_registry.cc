@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <chrono>
 #include <fstream>
+#include <iterator>
+#include <tuple>
 #include <utility>
 
 #include "adapters/rocksdb/registry_batch.h"
@@ -41,7 +43,32 @@ auto* Find(Map& rows, const Key& key) {
   return found == rows.end() ? nullptr : &found->second;
 }
 
+// Rows of the files with the newer ones from memory over them, in order.
+template <class Row, class Order>
+std::vector<Row> Merged(std::vector<Row> newer, std::vector<Row> on_file, std::size_t limit,
+                        Order order) {
+  const auto before = [&](const Row& a, const Row& b) { return order(a) < order(b); };
+  std::sort(newer.begin(), newer.end(), before);
+  std::vector<Row> rows;  // where both have a row, the first range gives it
+  std::set_union(std::move_iterator(newer.begin()), std::move_iterator(newer.end()),
+                 std::move_iterator(on_file.begin()), std::move_iterator(on_file.end()),
+                 std::back_inserter(rows), before);
+  if (rows.size() > limit) rows.resize(limit);
+  return rows;
+}
+
 }  // namespace
+
+// What a scan of the files would miss while they cannot be written.
+template <class Key, class Row, class Wanted>
+std::vector<Row> RocksdbRegistry::Unwritten(const HeldRows<Key, Row>& held, Wanted wanted) {
+  std::lock_guard lock(mutex_);
+  std::vector<Row> rows;
+  held.ForEachUnwritten([&](const Key&, const auto& entry) {
+    if (entry.row && wanted(*entry.row)) rows.push_back(*entry.row);
+  });
+  return rows;
+}
 
 RocksdbRegistry::RocksdbRegistry(Options options, std::unique_ptr<RegistryDatabase> database)
     : options_(std::move(options)),
@@ -230,18 +257,37 @@ Result<std::vector<Reservation>> RocksdbRegistry::Reservations() {
 Result<std::vector<CommandRow>> RocksdbRegistry::CommandsOf(const AggregateKey& aggregate,
                                                             SequenceNumber from, SequenceNumber to,
                                                             std::size_t limit) {
-  SAFFRON_TRY(Flush());
+  const bool flushed = Flush().ok();
+  std::vector<CommandRow> newer;
+  if (!flushed) {
+    newer = Unwritten(commands_, [&](const CommandRow& row) {
+      return row.settled() && row.aggregate == aggregate && from <= row.number && row.number <= to;
+    });
+  }
   rocksdb::ManagedSnapshot snapshot(&database_->db());
   const RegistryReader reader(*database_, snapshot.snapshot());
-  return reader.CommandsOf(aggregate, from, to, limit);
+  SAFFRON_ASSIGN(auto rows, reader.CommandsOf(aggregate, from, to, limit));
+  if (flushed) return rows;
+  return Merged(std::move(newer), std::move(rows), limit,
+                [](const CommandRow& row) { return std::tie(row.number, row.id); });
 }
 
 Result<std::vector<AggregateRow>> RocksdbRegistry::List(AggregateType type,
                                                         std::string_view id_prefix,
                                                         std::string_view after, std::size_t limit) {
-  SAFFRON_TRY(Flush());
+  const bool flushed = Flush().ok();
+  std::vector<AggregateRow> newer;
+  if (!flushed) {
+    newer = Unwritten(aggregates_, [&](const AggregateRow& row) {
+      return row.key.type == type && row.key.id.starts_with(id_prefix) && row.key.id > after;
+    });
+  }
   rocksdb::ManagedSnapshot snapshot(&database_->db());
-  return RegistryReader(*database_, snapshot.snapshot()).List(type, id_prefix, after, limit);
+  const RegistryReader reader(*database_, snapshot.snapshot());
+  SAFFRON_ASSIGN(auto rows, reader.List(type, id_prefix, after, limit));
+  if (flushed) return rows;
+  return Merged(std::move(newer), std::move(rows), limit,
+                [](const AggregateRow& row) { return std::tie(row.key); });
 }
 
 Result<std::vector<CommandRow>> RocksdbRegistry::Undecided(const Position& after,

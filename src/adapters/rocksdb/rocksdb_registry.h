@@ -9,7 +9,8 @@
 //
 // Owned by the process that opened the directory; no second one can. Thread-safe: one mutex
 // serializes all transactions, decide function and lookups of rows not held included; scans flush
-// first and then read the files beside the transactions.
+// first and then read the files beside the transactions. While the files cannot be written every
+// transaction is refused; reads by key, CommandsOf and List go on, other scans are kUnavailable.
 //
 // Where a write names a row twice, the later one wins; deletes come after puts. The derived rows
 // (commands by aggregate, the work list, open claims) follow from the rows put, whether or not the
@@ -121,6 +122,8 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   // Below: with mutex_ held.
   RegistryRows HeldOf(const RegistryRead& read, Unheld& unheld);
   ClaimRows HeldOf(const ClaimRead& read, Unheld& unheld);
+  template <class Key, class Row, class Wanted>
+  std::vector<Row> Unwritten(const HeldRows<Key, Row>& held, Wanted wanted);
   static Status LookUp(const RegistryReader& reader, const ClaimRead& read, const Unheld& unheld,
                        ClaimRows& rows);
   Status CountMembers(const RegistryRead& read, RegistryRows& rows);

@@ -27,6 +27,8 @@ const AggregateKey kOrder{AggregateType::kInstance, "db:main:Order:1"};
 RegistryWrite Write(std::uint64_t number) {
   RegistryWrite write;
   write.put_aggregates = {Aggregate(kOrder, number)};
+  write.put_commands = {
+      registry_rows::Settled(registry_rows::Reserved(number, kOrder, number), number, 0)};
   return write;
 }
 
@@ -191,6 +193,11 @@ TEST(RocksdbRegistryTest, AFullDiskIsUnavailableUntilThereIsSpace) {
     ClaimRead read;
     read.claims = {claim.put_claims[0].key};
     EXPECT_TRUE((*registry)->Read(read)->claims.empty());
+    // What is acknowledged can be read, on file or not.
+    EXPECT_EQ((*registry)->List(AggregateType::kInstance, "db:", "", 9)->size(), 1u);
+    EXPECT_EQ((*registry)->CommandsOf(kOrder, SequenceNumber(1), SequenceNumber(9), 9)->size(), 2u);
+    EXPECT_EQ((*registry)->CommandsOf(kOrder, SequenceNumber(2), SequenceNumber(9), 9)->size(), 1u);
+    EXPECT_TRUE((*registry)->Undecided({}, 9).Is(Code::kUnavailable));
     disk->full = false;
     const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(30);
     Status written = Put(**registry, Write(3));
