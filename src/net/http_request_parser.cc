@@ -49,6 +49,9 @@ std::size_t HttpRequestParser::Feed(std::string_view bytes) {
       break;
     }
   }
+  // Beast and on_field_impl stop heads that grow; a head just above the limit may come whole.
+  if (!had_header) head_bytes_ += used;
+  if (head_bytes_ > max_header_bytes_) Refuse(431, "request head too large");
   return used;
 }
 

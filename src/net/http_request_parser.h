@@ -62,7 +62,8 @@ class HttpRequestParser final : public boost::beast::http::basic_parser<true> {
   HttpRequest request_;
   std::optional<Problem> problem_;
   const std::size_t max_header_bytes_;
-  std::size_t header_bytes_ = 0;
+  std::size_t header_bytes_ = 0;  // at least, of what is parsed
+  std::size_t head_bytes_ = 0;    // used
   std::size_t max_body_bytes_ = 0;
   int hosts_ = 0;
   int transfer_encodings_ = 0;
