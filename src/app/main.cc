@@ -6,7 +6,7 @@
 #include "app/cli.h"
 
 #ifdef SAFFRON_JEMALLOC
-// Read by jemalloc when the process starts (docs/adr/0007-jemalloc.md): as many arenas as serve two
+// Read by jemalloc when the process starts (docs/adr/0008-jemalloc.md): as many arenas as serve two
 // cores without contention, and what is freed goes back to the system within a second.
 extern "C" {
 extern const char* malloc_conf;
