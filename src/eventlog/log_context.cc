@@ -49,6 +49,21 @@ SlotNumber SlotSignal::highest() const {
   return highest_;
 }
 
+Result<SlotNumber> HighestSlot(LogContext& context, SlotNumber after) {
+  constexpr std::size_t kPage = 1000;
+  SlotNumber highest;
+  std::string above = SlotKey(context.shard, after);
+  while (true) {
+    SAFFRON_ASSIGN(std::vector<std::string> keys,
+                   context.store.List(SlotPrefix(context.shard), above, kPage));
+    for (const std::string& key : keys) {
+      if (std::optional<SlotNumber> slot = SlotOfKey(context.shard, key)) highest = *slot;
+    }
+    if (keys.size() < kPage) return highest;
+    above = keys.back();
+  }
+}
+
 Result<SlotPtr> ReadSlot(LogContext& context, SlotNumber slot) {
   if (SlotPtr cached = context.cache.Find(slot)) return cached;
   SAFFRON_ASSIGN(StoredObject object, context.store.Get(SlotKey(context.shard, slot)));

@@ -86,6 +86,8 @@ struct LogContext {
 
 // Reads one slot, verified. kNotFound while it is absent.
 Result<SlotPtr> ReadSlot(LogContext& context, SlotNumber slot);
+// The highest slot that is present above `after`; 0: none is.
+Result<SlotNumber> HighestSlot(LogContext& context, SlotNumber after);
 // One event by range, verified by its checksum.
 Result<Envelope> ReadEvent(LogContext& context, const EventLocation& location);
 

@@ -11,25 +11,9 @@ namespace {
 
 // Slots are applied in runs of about so many events a transaction.
 constexpr std::size_t kApplyEvents = 2000;
-constexpr std::size_t kListPage = 1000;
 
 Error Moved() {
   return Unavailable("the registry's engine was restarted during recovery; start again");
-}
-
-// The highest slot that is present at or above `from`; 0: none.
-Result<SlotNumber> HighestPresent(LogContext& context, SlotNumber from) {
-  SlotNumber highest;
-  std::string after = SlotKey(context.shard, SlotNumber(from.value == 0 ? 0 : from.value - 1));
-  while (true) {
-    SAFFRON_ASSIGN(std::vector<std::string> keys,
-                   context.store.List(SlotPrefix(context.shard), after, kListPage));
-    for (const std::string& key : keys) {
-      if (std::optional<SlotNumber> slot = SlotOfKey(context.shard, key)) highest = *slot;
-    }
-    if (keys.size() < kListPage) return highest;
-    after = keys.back();
-  }
 }
 
 class Fence {
@@ -100,7 +84,8 @@ Status Fence::Invalidate() {
 }
 
 Result<SlotNumber> Fence::UpperBound() {
-  SAFFRON_ASSIGN(SlotNumber end, HighestPresent(context_, position_));
+  SAFFRON_ASSIGN(SlotNumber end,
+                 HighestSlot(context_, SlotNumber(position_.value == 0 ? 0 : position_.value - 1)));
   end = std::max(end, SlotNumber(floor_.value - 1));
   return std::max(end, SlotNumber(context_.highest_handed.load()));
 }

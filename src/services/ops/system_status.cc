@@ -55,18 +55,8 @@ class Gathering {
   Status ReadHead() {
     const std::uint64_t next = status_.next_slot.value_or(SlotNumber(1)).value;
     const std::uint64_t margin = context_.format.max_outstanding + 1;
-    SlotNumber highest;
-    std::string after = SlotKey(context_.shard, SlotNumber(next > margin ? next - margin : 0));
-    while (true) {
-      SAFFRON_ASSIGN(std::vector<std::string> keys,
-                     context_.store.List(SlotPrefix(context_.shard), after, kPage));
-      for (const std::string& key : keys) {
-        if (std::optional<SlotNumber> slot = SlotOfKey(context_.shard, key)) highest = *slot;
-      }
-      if (keys.size() < kPage) break;
-      after = keys.back();
-    }
-    status_.head = highest;
+    SAFFRON_ASSIGN(status_.head,
+                   HighestSlot(context_, SlotNumber(next > margin ? next - margin : 0)));
     return Ok();
   }
 

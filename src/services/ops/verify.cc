@@ -5,25 +5,11 @@
 namespace saffron {
 namespace {
 
-constexpr std::size_t kListPage = 1000;
 constexpr std::size_t kRunEvents = 1000;
 constexpr Duration kPoll = milliseconds(20);
 constexpr char kRestoreObject[] =
     "restore this object from a copy of the store; nothing else has these events";
 constexpr char kReport[] = "the log breaks its own rules: keep a copy of it and report a defect";
-
-Result<SlotNumber> HighestAfter(LogContext& context, std::string after) {
-  SlotNumber highest;
-  while (true) {
-    SAFFRON_ASSIGN(std::vector<std::string> keys,
-                   context.store.List(SlotPrefix(context.shard), after, kListPage));
-    for (const std::string& key : keys) {
-      if (std::optional<SlotNumber> slot = SlotOfKey(context.shard, key)) highest = *slot;
-    }
-    if (keys.size() < kListPage) return highest;
-    after = keys.back();
-  }
-}
 
 std::string ClassOf(const AggregateKey& key) {
   if (key.type != AggregateType::kInstance) return std::string(AggregateTypeName(key.type));
@@ -74,7 +60,7 @@ Status Verifier::FindHead() {
     unsettled = std::min(unsettled, reservation.slot);
   }
   const SlotNumber settled(unsettled.value - std::min<std::uint64_t>(1, unsettled.value));
-  SAFFRON_ASSIGN(report_.head, HighestAfter(context_, SlotKey(context_.shard, settled)));
+  SAFFRON_ASSIGN(report_.head, HighestSlot(context_, settled));
   if (report_.head < settled) report_.head = settled;
   if (rows.control.log != context_.format.log) {
     registry_settled_ = false;

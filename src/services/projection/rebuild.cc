@@ -40,13 +40,20 @@ class Rebuild {
     }
   }
 
-  // Gives every slot after `position` to `take`, to the head of the log or to `last`; moves it.
+  // Gives every slot after `position` to `take`, to `last`, or to the end of the log as it is now:
+  // under steady writes the end runs ahead for ever. Moves `position`.
   Status Follow(SlotNumber& position, std::optional<SlotNumber> last, const TakeSlots& take) {
+    if (!last) {
+      SAFFRON_TRY(Patiently([&]() -> Status {
+        SAFFRON_ASSIGN(last, HighestSlot(context_, position));
+        return Ok();
+      }));
+    }
     LogReader::Options options;
     options.name = "rebuild-reader";
     options.ahead = 32;
     LogReader reader(context_, position.Next(), options);
-    while (!last || position < *last) {
+    while (position < *last) {
       std::vector<SlotPtr> slots;
       SAFFRON_TRY(Patiently([&]() -> Status {
         SAFFRON_ASSIGN(slots,
@@ -57,7 +64,7 @@ class Rebuild {
         return next.Is(Code::kNotFound) ? Ok() : Status(next.error());
       }));
       if (slots.empty()) return Ok();
-      while (last && *last < slots.back()->number()) slots.pop_back();
+      while (!slots.empty() && *last < slots.back()->number()) slots.pop_back();
       if (slots.empty()) return Ok();
       SAFFRON_TRY(Patiently([&] { return take(slots); }));
       position = slots.back()->number();
@@ -138,8 +145,9 @@ Status SwitchGraph(LogContext& context, GraphStore& graph, GraphStore& next, Lea
     return graph.TakeOver(lease.epoch());
   }));
   SAFFRON_TRY(rebuild.Patiently([&] { return next.TakeOver(lease.epoch()); }));
-  SAFFRON_TRY(rebuild.Follow(position, std::nullopt, take));
+  // The live one has been fenced, so its position stays.
   SAFFRON_ASSIGN(GraphState live, graph.State());
+  SAFFRON_TRY(rebuild.Follow(position, live.position.slot, take));
   if (position < live.position.slot) {
     return Unavailable("the log ends before the live graph's position");
   }

@@ -68,6 +68,25 @@ TEST(RebuildTest, C25_AnIndexRebuiltWhileTheLiveOneGoesOnMissesNothing) {
   }
 }
 
+// For every slot that is read another one is written: whoever runs after the end never gets there.
+TEST(RebuildTest, SteadyWritesDoNotKeepItFromEnding) {
+  constexpr int kWrites = 2000;
+  ProjectionWorld world(3);
+  world.Churn(20);
+  Rebuilder rebuilder(world);
+  FaultPlan plan(rebuilder.process, world.environment, world.late, world.rates, world.counts);
+  for (int i = 0; i < kWrites; ++i) {
+    plan.Script({.call = "store.get", .after = [&] { world.Churn(1); }});
+  }
+  FaultyObjectStore store(world.store, plan);
+  LogContext context{rebuilder.process,      store, world.registry, rebuilder.log,
+                     world.builder.format(), 0,     "test"};
+  rebuilder.Run([&] { return RebuildSearch(context, world.search, {.owner = "r"}); });
+  rebuilder.Join();
+  ASSERT_TRUE(rebuilder.report->ok()) << rebuilder.report->error().ToString();
+  EXPECT_LT((*rebuilder.report)->position.value, std::uint64_t{kWrites} / 2);
+}
+
 TEST(RebuildTest, ADifferenceFromTheLogIsFoundAndNotSwitchedTo) {
   ProjectionWorld world(2);
   world.Churn(20);
