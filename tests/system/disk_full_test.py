@@ -116,6 +116,8 @@ class DiskFullTest(unittest.TestCase):
         """Every acknowledged command once; nothing that is there but was never asked for."""
         wait_for("everything is ready again", lambda: self.readiness()[0] == 200)
         self.assertEqual(self.create("after", wait=20)[0], 200)
+        wait_for("everything is decided",
+                 lambda: self.server.verify()["log"]["undecided"] == 0, 120)
         report = self.server.verify()
         self.assertTrue(report["clean"], report)
         # The database and the class are two more.
