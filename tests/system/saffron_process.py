@@ -41,7 +41,10 @@ class Server:
     def __init__(self, data_dir, **environment):
         self.data_dir = data_dir
         self.port = free_port()
-        self.environment = {"PATH": os.environ.get("PATH", ""), **environment}
+        # Nothing of the caller's settings but what finds programs and tunes the sanitizers.
+        passed = {name: text for name, text in os.environ.items()
+                  if name == "PATH" or name.endswith("SAN_OPTIONS")}
+        self.environment = {**passed, **environment}
         self.process = None
         self.log = os.path.join(os.path.dirname(data_dir), os.path.basename(data_dir) + ".log")
 
