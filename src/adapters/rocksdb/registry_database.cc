@@ -103,6 +103,9 @@ Status RegistryDatabase::OpenFiles(const Options& options) {
       rocksdb::DB::Open(all, directory_, RegistryFamilies(options), &handles_, &db);
   if (!opened.ok()) return OpenFailure(opened);
   db_.reset(db);
+  // Compaction catches up later; what waits for it is bounded by RocksDB's own stall triggers.
+  (void)db_->GetEnv()->LowerThreadPoolCPUPriority(rocksdb::Env::Priority::LOW,
+                                                  rocksdb::CpuPriority::kLow);
   return Ok();
 }
 

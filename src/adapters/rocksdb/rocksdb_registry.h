@@ -50,7 +50,7 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
  public:
   struct Options {
     std::string directory;
-    std::size_t write_buffer_bytes = std::size_t{16} << 20;  // of all tables together
+    std::size_t write_buffer_bytes = std::size_t{32} << 20;  // of all tables together
     std::size_t block_cache_bytes = std::size_t{32} << 20;
     std::function<std::int64_t()> now_ms;  // empty: the machine's clock, never going back
     std::string boot_id;                   // empty: the kernel's
