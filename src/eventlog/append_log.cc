@@ -24,14 +24,6 @@ std::optional<std::size_t> TooLarge(const AppendRequest& request, std::uint64_t 
   return std::nullopt;
 }
 
-void Refuse(std::vector<QueuedPtr> requests) {
-  for (QueuedPtr& request : requests) {
-    AppendAnswer answer;
-    answer.code = AppendCode::kStopping;
-    request->done(std::move(answer));
-  }
-}
-
 }  // namespace
 
 AppendLog::AppendLog(LogContext& context, const AppendOptions& options, AppendMetrics* metrics)
@@ -56,9 +48,8 @@ void AppendLog::Stop(Instant deadline) {
   while (queue_.events() > 0 && context_.runtime.Now() < deadline) {
     if (!context_.runtime.SleepFor(milliseconds(2))) break;
   }
-  Refuse(queue_.Drain());
+  queue_.RefuseAll();
   tasks_.JoinAll();
-  Refuse(queue_.Drain());  // what a lane put back meanwhile
 }
 
 void AppendLog::Submit(AppendRequest request, Instant deadline, QueuedRequest::Completion done) {

@@ -178,11 +178,19 @@ void AppendQueue::Close() {
   condition_->NotifyAll();
 }
 
-std::vector<QueuedPtr> AppendQueue::Drain() {
-  std::lock_guard<Condition> held(*condition_);
+void AppendQueue::RefuseAll() {
   std::vector<QueuedPtr> left;
-  while (!waiting_.empty()) left.push_back(Remove(waiting_.begin()));
-  return left;
+  {
+    std::lock_guard<Condition> held(*condition_);
+    closed_ = true;
+    while (!waiting_.empty()) left.push_back(Remove(waiting_.begin()));
+    condition_->NotifyAll();
+  }
+  for (QueuedPtr& request : left) {
+    AppendAnswer answer;
+    answer.code = AppendCode::kStopping;
+    request->done(std::move(answer));
+  }
 }
 
 std::size_t AppendQueue::events() const {

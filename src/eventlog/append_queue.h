@@ -72,8 +72,8 @@ class AppendQueue {
   void Wake();
   // No more Add; Take gives out what is left.
   void Close();
-  // Everything left, to be answered.
-  std::vector<QueuedPtr> Drain();
+  // Closes, and answers all that waits: not applied.
+  void RefuseAll();
   std::size_t events() const;
 
  private:

@@ -22,6 +22,12 @@ std::int64_t Milliseconds(Duration duration) {
 }  // namespace
 
 void AppendLog::Lane::Run() {
+  Work();
+  // The process stops without Stop() before it: whoever appends now is answered all the same.
+  queue_.RefuseAll();
+}
+
+void AppendLog::Lane::Work() {
   Runtime& runtime = context_.runtime;
   while (true) {
     std::vector<std::uint64_t> riding;

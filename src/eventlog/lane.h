@@ -42,6 +42,8 @@ class AppendLog::Lane {
     std::vector<std::uint64_t> keys;  // held in the queue
   };
 
+  // Until the queue is closed and empty, or the process stops.
+  void Work();
   void Step(AppendQueue::Batch batch);
   // Nothing: no slot was taken.
   std::optional<Reserved> Reserve(std::vector<QueuedPtr> requests);

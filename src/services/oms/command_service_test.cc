@@ -281,5 +281,17 @@ TEST_F(CommandServiceTest, StoppingAnswersWhoWaits) {
   EXPECT_EQ(home_.Write(CreateInstance("Order", R"({"id":"A"})")).code, WriteCode::kBusy);
 }
 
+// The whole process stops, and nobody has stopped the log yet.
+TEST_F(CommandServiceTest, AStoppingProcessAnswersWhoStillWrites) {
+  home_.MakeOrders();
+  ASSERT_EQ(home_.Write(CreateInstance("Order", R"({"id":"A"})")).code, WriteCode::kAccepted);
+  home_.runtime.RequestStop();
+  auto code = WriteCode::kAccepted;
+  for (int i = 0; i < 10000 && code == WriteCode::kAccepted; ++i) {
+    code = home_.Write(CreateInstance("Order", R"({"id":")" + std::to_string(i) + R"("})")).code;
+  }
+  EXPECT_EQ(code, WriteCode::kUnavailable);
+}
+
 }  // namespace
 }  // namespace saffron
