@@ -5,7 +5,8 @@ target_include_directories(saffron_options INTERFACE ${PROJECT_SOURCE_DIR}/src $
 target_compile_options(saffron_options INTERFACE -Wall -Wextra -Wpedantic -Werror
   $<$<CXX_COMPILER_ID:GNU>:-Wno-restrict>)
 if(SAFFRON_SANITIZE)
-  target_compile_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE} -fno-omit-frame-pointer)
+  target_compile_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE} -fno-omit-frame-pointer
+    $<$<CXX_COMPILER_ID:GNU>:-Wno-maybe-uninitialized>)  # false ones, from the sanitizers' own code
   target_link_options(saffron_options INTERFACE -fsanitize=${SAFFRON_SANITIZE})
 endif()
 if(SAFFRON_FUZZ)

@@ -91,7 +91,7 @@ class DiskFullTest(unittest.TestCase):
 
     def write_until_refused(self):
         """The bulk that was not taken, or not whole, for want of space."""
-        # The registry's journal has 35 MiB set aside before the ballast comes: some 180 to 280 bulks.
+        # The registry's journal has 35 MiB set aside before the ballast comes: 180 to 280 bulks.
         for i in range(1000):
             self.disk.fill()
             if not self.create_many(f"full{i}"):
