@@ -36,6 +36,8 @@ enum class Mutation {
   kIgnoreLogId,               // a start does not compare the log id
   kIgnoreRegistryAhead,       // a start does not look for the last settled slot
   kStartFences,               // every start fences
+  kStartListsAfterReading,    // a start takes what others wrote meanwhile for lost
+  kStartFencesUnasked,        // a start that waited for another's fence adds its own
   kEveryoneFences,            // a fence does not ask whether another one was enough
   kFenceLeavesReservations,   // a fence does not undo what was reserved
   kFenceFromNextSlot,         // a fence begins above unsettled slots

@@ -11,6 +11,8 @@ namespace {
 
 // Slots are applied in runs of about so many events a transaction.
 constexpr std::size_t kApplyEvents = 2000;
+// How long a start waits for another process that recovers the registry.
+constexpr Duration kOthersFence = seconds(120);
 
 Error Moved() {
   return Unavailable("the registry's engine was restarted during recovery; start again");
@@ -21,6 +23,7 @@ class Fence {
   Fence(LogContext& context, const RecoveryProgress& progress)
       : context_(context), progress_(progress) {}
 
+  // With the lock of all fences held.
   Status Run(Recovery mode);
 
  private:
@@ -43,7 +46,6 @@ class Fence {
 };
 
 Status Fence::Run(Recovery mode) {
-  SAFFRON_ASSIGN(std::unique_ptr<FenceLock> lock, context_.registry.LockFence());
   SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
   live_ = rows.live_incarnation;
   if (mode != Recovery::kAsItIs) SAFFRON_TRY(Invalidate());
@@ -184,38 +186,71 @@ Status CheckNotAhead(LogContext& context, const RegistryControl& control,
   return Ok();
 }
 
-// An ordinary start. With the log to itself every reservation is as good as expired.
-Status SettleLeftOver(LogContext& context, const std::vector<Reservation>& reservations) {
-  if (context.exclusive && !reservations.empty()) {
-    return Recover(context, Recovery::kInvalidateFirst);
+// Slots that the registry does not know of. Listed before the registry is read again: under steady
+// writes of others slots appear above any number that was read earlier.
+Result<bool> LagsTheLog(LogContext& context, SlotNumber next_slot) {
+  if (Mutated(Mutation::kNoListAtStart)) return false;
+  SAFFRON_ASSIGN(SlotNumber highest, HighestSlot(context, SlotNumber(next_slot.value - 1)));
+  if (highest == SlotNumber() || Mutated(Mutation::kStartListsAfterReading)) {
+    return highest != SlotNumber();
   }
-  return Ok();  // the resolver's first pass
+  SAFFRON_ASSIGN(RegistryRows now, context.registry.Read({}));
+  return now.control.next_slot <= highest;
 }
 
-}  // namespace
-
-Status Recover(LogContext& context, Recovery mode, const RecoveryProgress& progress) {
-  return Fence(context, progress).Run(mode);
-}
-
-Status OpenRegistry(LogContext& context) {
+// The fence that a start needs; nothing: an ordinary start, which leaves what has expired to the
+// resolver's first pass. With the log to itself every reservation is as good as expired.
+Result<std::optional<Recovery>> NeededRecovery(LogContext& context) {
   SAFFRON_ASSIGN(RegistryRows rows, context.registry.Read({}));
-  if (rows.control.log == LogId()) return Recover(context, Recovery::kInvalidateFirst);
+  if (rows.control.log == LogId()) return std::optional(Recovery::kInvalidateFirst);
   if (rows.control.log != context.format.log && !Mutated(Mutation::kIgnoreLogId)) {
     return AnotherState("the registry belongs to log " + rows.control.log.ToString() +
                         ", the object store holds log " + context.format.log.ToString());
   }
   SAFFRON_ASSIGN(std::vector<Reservation> reservations, context.registry.Reservations());
   SAFFRON_TRY(CheckNotAhead(context, rows.control, reservations));
-  if (!Fenced(rows)) return Recover(context, Recovery::kAsItIs);
-  if (Mutated(Mutation::kStartFences)) return Recover(context, Recovery::kInvalidateFirst);
-  SAFFRON_ASSIGN(
-      std::vector<std::string> above,
-      context.store.List(SlotPrefix(context.shard),
-                         SlotKey(context.shard, SlotNumber(rows.control.next_slot.value - 1)), 1));
-  if (!above.empty() && !Mutated(Mutation::kNoListAtStart))
-    return Recover(context, Recovery::kInvalidateFirst);
-  return SettleLeftOver(context, reservations);
+  if (!Fenced(rows)) return std::optional(Recovery::kAsItIs);
+  SAFFRON_ASSIGN(bool lags, LagsTheLog(context, rows.control.next_slot));
+  const bool leftover = context.exclusive && !reservations.empty();
+  if (lags || leftover || Mutated(Mutation::kStartFences)) {
+    return std::optional(Recovery::kInvalidateFirst);
+  }
+  return std::optional<Recovery>();
+}
+
+}  // namespace
+
+Status Recover(LogContext& context, Recovery mode, const RecoveryProgress& progress) {
+  SAFFRON_ASSIGN(std::unique_ptr<FenceLock> lock, context.registry.LockFence());
+  return Fence(context, progress).Run(mode);
+}
+
+Status RecoverUnlessFenced(LogContext& context) {
+  SAFFRON_ASSIGN(std::unique_ptr<FenceLock> lock, context.registry.LockFence());
+  SAFFRON_ASSIGN(RegistryRows rows, context.registry.Read({}));
+  const bool serves = Fenced(rows) &&
+                      rows.control.next_slot.value > context.highest_handed.load() &&
+                      !Mutated(Mutation::kEveryoneFences);
+  return serves ? Ok() : Fence(context, {}).Run(Recovery::kInvalidateFirst);
+}
+
+// Of processes that start together one fences, and the others find that it is done: what they saw
+// before they had the lock counts for nothing.
+Status OpenRegistry(LogContext& context) {
+  const Instant give_up = context.runtime.Now() + kOthersFence;
+  while (true) {
+    SAFFRON_ASSIGN(std::optional<Recovery> needed, NeededRecovery(context));
+    if (!needed) return Ok();
+    Result<std::unique_ptr<FenceLock>> lock = context.registry.LockFence();
+    if (lock.ok()) {
+      if (!Mutated(Mutation::kStartFencesUnasked)) {
+        SAFFRON_ASSIGN(needed, NeededRecovery(context));
+      }
+      return needed ? Fence(context, {}).Run(*needed) : Ok();
+    }
+    if (!lock.Is(Code::kUnavailable) || context.runtime.Now() >= give_up) return lock.error();
+    if (!context.runtime.SleepFor(milliseconds(100))) return Cancelled("stopping");
+  }
 }
 
 Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress) {

@@ -24,6 +24,7 @@ Result<EventLogFormat> OpenFormat(ObjectStore& store, Runtime& runtime, EventLog
 
 // Ends with a registry that serves RESERVE: binds an empty one to the log, fences when its
 // incarnation changed or it lags the log, else settles expired reservations (all, if exclusive).
+// Several processes may start at once: one of them fences, the others wait for it.
 // kInvalid names `saffron rebuild registry` when the registry is of another log or ahead of it.
 Status OpenRegistry(LogContext& context);
 
@@ -35,6 +36,10 @@ enum class Recovery {
 using RecoveryProgress = std::function<void(SlotNumber at)>;
 // The fence. One process at a time; kUnavailable while another runs it. Safe to repeat.
 Status Recover(LogContext& context, Recovery mode, const RecoveryProgress& progress = {});
+
+// The fence, if it is still needed once the lock is held: every process notices that the registry's
+// engine was restarted, and one fence is enough; each more would cut off what was reserved since.
+Status RecoverUnlessFenced(LogContext& context);
 
 // Forgets the registry's rows and folds the whole log again.
 Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress);

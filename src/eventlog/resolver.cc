@@ -64,16 +64,12 @@ Result<std::size_t> Resolver::Step() {
   return settled;
 }
 
-// Every process notices that the registry's engine was restarted, and one fence is enough: each
-// more would cut off what was reserved since the first.
 Status Resolver::FenceIfNeeded() {
-  SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
-  const bool serves = Fenced(rows) &&
-                      rows.control.next_slot.value > context_.highest_handed.load() &&
-                      !Mutated(Mutation::kEveryoneFences);
-  if (!serves || context_.registry_contradicted.load()) {
+  if (context_.registry_contradicted.load()) {
     SAFFRON_TRY(Recover(context_, Recovery::kInvalidateFirst));
     context_.registry_contradicted.store(false);
+  } else {
+    SAFFRON_TRY(RecoverUnlessFenced(context_));
   }
   context_.fence_requested.store(false);
   settled_();

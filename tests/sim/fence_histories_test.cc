@@ -80,6 +80,45 @@ TEST_F(FenceHistories, A7_AnOrdinaryStartFencesNobody) {
   EXPECT_EQ(Tombstones(), before);
 }
 
+// What others commit while a start looks at registry and log is not what the registry has lost.
+TEST_F(FenceHistories, A7_AStartUnderSteadyWritesFencesNobody) {
+  Writer& first = StartReady("first");
+  ASSERT_EQ(Commit(first, Create("a")), 1u);
+  const std::uint64_t before = Tombstones();
+  Writer& second = world.Start("second");
+  int written = 0;
+  const auto write = [&] {
+    const AppendItem command = Create("b" + std::to_string(written));
+    AppendRequest request{.items = {command}, .checks = {}};
+    AppendAnswer answer = first.Call(second.process(), std::move(request), seconds(5));
+    written += Told(command, answer) == 1;
+  };
+  for (int i = 0; i < 2; ++i) second.plan().Script({.call = "store.list", .before = write});
+  RunUntil([&] { return second.ready(); });
+  EXPECT_GE(written, 1);
+  EXPECT_EQ(Commit(second, Create("c")), 1u);
+  EXPECT_EQ(Tombstones(), before);
+}
+
+// Several processes of a new deployment, or after the registry's engine was restarted.
+TEST_F(FenceHistories, A7_OfProcessesThatStartTogetherOneFences) {
+  Writer& writer = StartReady("w");
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);
+  world.Crash(writer);
+  const std::uint64_t before = Tombstones();
+  world.RestartRegistry(world.registry.Snapshot());
+  std::vector<Writer*> writers;
+  for (int i = 0; i < 4; ++i) writers.push_back(&world.Start("w" + std::to_string(i)));
+  // It has seen what the others see, and has the lock when the first one is done.
+  Writer& slow = *writers.back();
+  slow.plan().Script({.call = "registry.lock_fence", .before = [&] {
+                        while (!Fenced()) slow.process().SleepFor(milliseconds(10));
+                      }});
+  for (Writer* started : writers) RunUntil([started] { return started->ready(); });
+  EXPECT_EQ(Tombstones(), before + world.options.max_outstanding);
+  for (Writer* one : writers) EXPECT_EQ(Commit(*one, Create(one->process().name())), 1u);
+}
+
 TEST_F(FenceHistories, A8_ARegistryOfAnotherLogOrAheadOfItsOwnRefusesToStart) {
   Writer& writer = StartReady("w");
   ASSERT_EQ(Commit(writer, Create("a")), 1u);
