@@ -44,8 +44,8 @@ class SlotCache {
   std::size_t size_bytes_ = 0;
 };
 
-// "Something happened at or before this slot": in-process wake-up of followers. A hint; whoever
-// misses it polls.
+// "Something happened at or before this slot": wake-up of followers. A hint; whoever misses it
+// polls.
 class SlotSignal {
  public:
   explicit SlotSignal(Runtime& runtime) : condition_(runtime.NewCondition()) {}
@@ -75,6 +75,9 @@ struct LogContext {
   SlotCache cache{16 << 20};
   SlotSignal committed{runtime};  // a slot was written
   SlotSignal settled{runtime};    // a slot was settled in the registry
+  // `committed` is raised for every settled slot, whichever process wrote it: followers need not
+  // ask the store for what nobody has told of. False while the registry's notifications are away.
+  std::atomic<bool> told{false};
   // Somebody met a registry that is not of this log's state; the resolver fences.
   std::atomic<bool> fence_requested{false};
   // It contradicted the log: another batch lay in a reserved slot, or a slot was handed out twice.

@@ -1,6 +1,14 @@
 #include "eventlog/log_reader.h"
 
+#include <algorithm>
+
 namespace saffron {
+namespace {
+
+constexpr Duration kFirstPause = milliseconds(5);
+constexpr Duration kHolePause = milliseconds(20);
+
+}  // namespace
 
 LogReader::LogReader(LogContext& context, SlotNumber next, Options options)
     : context_(context),
@@ -17,22 +25,33 @@ LogReader::~LogReader() {
   tasks_.JoinAll();
 }
 
+bool LogReader::WaitForNews(SlotNumber next) {
+  return context_.committed.WaitFor(next, context_.runtime.Now() + options_.poll_told);
+}
+
 void LogReader::ReadAhead(SlotNumber next) {
   Runtime& runtime = context_.runtime;
-  Duration pause = milliseconds(5);
+  Duration pause = kFirstPause;
+  bool at_end = false;  // the last look found nothing, and what came since was told
   while (!slots_.Closed() && !runtime.StopRequested()) {
+    if (at_end && context_.told.load()) at_end = WaitForNews(next);
     Result<SlotPtr> slot = ReadSlot(context_, next);
     if (slot.ok()) {
-      pause = milliseconds(5);
+      pause = kFirstPause;
       if (!slots_.Push(std::move(slot), Instant::Max())) return;
       next = next.Next();
       continue;
     }
+    const bool absent = slot.Is(Code::kNotFound);
     // One failure at a time: those of a long outage would be handed out long after its end.
-    const bool tell = !slot.Is(Code::kNotFound) && !failure_waits_.exchange(true);
+    const bool tell = !absent && !failure_waits_.exchange(true);
     if (tell && !slots_.Push(std::move(slot), Instant::Max())) return;
-    context_.committed.WaitFor(next, runtime.Now() + pause);
-    pause = std::min(pause * 2, options_.poll);
+    const SlotNumber highest = context_.committed.highest();
+    const bool hole = absent && next <= highest;  // the slots above it were faster
+    at_end = absent && !hole && context_.told.load();
+    if (at_end) continue;
+    context_.committed.WaitFor(std::max(next, highest.Next()), runtime.Now() + pause);
+    pause = std::min<Duration>(pause * 2, hole ? kHolePause : options_.poll);
   }
 }
 

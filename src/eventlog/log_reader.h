@@ -16,7 +16,8 @@ class LogReader {
   struct Options {
     std::string name = "log-reader";
     std::size_t ahead = 8;              // slots
-    Duration poll = milliseconds(200);  // when nothing of this process says that there is news
+    Duration poll = milliseconds(200);  // between two looks at a slot that is absent
+    Duration poll_told = seconds(1);    // the same while LogContext::told
   };
   // Starts at `next`.
   LogReader(LogContext& context, SlotNumber next, Options options);
@@ -32,6 +33,8 @@ class LogReader {
 
  private:
   void ReadAhead(SlotNumber next);
+  // At the end of the log, told of every slot: no look before there is one. False: nobody has told.
+  bool WaitForNews(SlotNumber next);
 
   LogContext& context_;
   const Options options_;

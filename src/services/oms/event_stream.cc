@@ -91,7 +91,8 @@ void EventStreams::Run() {
     }
     const SlotNumber seen = context_.committed.highest();
     if (Serve(streams)) continue;
-    context_.committed.WaitFor(seen.Next(), context_.runtime.Now() + options_.poll);
+    const Duration poll = context_.told.load() ? options_.poll_told : options_.poll;
+    context_.committed.WaitFor(seen.Next(), context_.runtime.Now() + poll);
   }
   for (Stream& stream : streams) stream.http->Close();
 }
@@ -99,6 +100,7 @@ void EventStreams::Run() {
 bool EventStreams::Serve(std::list<Stream>& streams) {
   bool more = false;
   std::size_t over = 0;
+  absent_.reset();
   for (auto stream = streams.begin(); stream != streams.end();) {
     const Fed fed = Feed(*stream);
     more = more || fed == Fed::kMore;
@@ -117,6 +119,13 @@ bool EventStreams::Serve(std::list<Stream>& streams) {
   return more;
 }
 
+Result<SlotPtr> EventStreams::Look(SlotNumber slot) {
+  if (absent_ && *absent_ <= slot) return NotFound("found absent in this round");
+  Result<SlotPtr> found = ReadSlot(context_, slot);
+  if (found.Is(Code::kNotFound)) absent_ = slot;
+  return found;
+}
+
 EventStreams::Fed EventStreams::Feed(Stream& stream) {
   if (stream.http->closed()) return Fed::kOver;
   if (!stream.next) {
@@ -125,7 +134,7 @@ EventStreams::Fed EventStreams::Feed(Stream& stream) {
     stream.next = Position{context_.shard, rows->control.next_slot, 0};
   }
   for (int i = 0; i < kSlotsPerRound; ++i) {
-    Result<SlotPtr> slot = ReadSlot(context_, stream.next->slot);
+    Result<SlotPtr> slot = Look(stream.next->slot);
     if (slot.Is(Code::kNotFound) || slot.Is(Code::kUnavailable)) return Fed::kCaughtUp;
     if (!slot.ok()) {
       context_.log.Error("event_stream_unreadable",

@@ -21,7 +21,8 @@ class EventStreams {
     std::size_t max_streams = 1'000;
     Duration heartbeat = seconds(15);
     Duration patience = seconds(20);    // with a client that takes nothing
-    Duration poll = milliseconds(200);  // when nothing of this process says that there is news
+    Duration poll = milliseconds(200);  // between two looks at a slot that is absent
+    Duration poll_told = seconds(1);    // the same while LogContext::told
   };
 
   EventStreams(LogContext& context, Options options);
@@ -47,6 +48,8 @@ class EventStreams {
   // One round over all streams; true when some stream has more to read at once.
   bool Serve(std::list<Stream>& streams);
   Fed Feed(Stream& stream);
+  // kNotFound without asking the store when another stream of the round has found nothing there.
+  Result<SlotPtr> Look(SlotNumber slot);
   // What of the slot the stream wants. False: the client has not taken enough yet.
   bool Write(Stream& stream, const Slot& slot);
   // False: nothing was taken for too long.
@@ -58,6 +61,7 @@ class EventStreams {
   std::list<Stream> opened_;  // not yet taken over by the task
   std::size_t count_ = 0;
   bool stopped_ = false;
+  std::optional<SlotNumber> absent_;  // found so in this round
   TaskGroup tasks_;
 };
 
