@@ -78,11 +78,11 @@ class CommandLine {
 
   void AddServe() {
     CLI::App* command =
-        Add("serve", "Run everything in one process: API, publisher, workers, embedded engines.",
+        Add("serve", "Run everything in one process: API, publisher, workers, projection.",
             "  saffron serve\n"
             "  saffron serve --listen 127.0.0.1:9000 --data-dir /var/lib/saffron\n"
             "Ctrl-C or SIGTERM finishes what was accepted and ends; a second one ends at once.",
-            [this] { return Serve(); });
+            [this] { return Run(Service::kAll); });
     command->add_option("--listen", listen_, "host:port; default: SAFFRON_LISTEN");
     command->add_option("--data-dir", data_dir_,
                         "Folder of the embedded engines; default: SAFFRON_DATA_DIR");
@@ -246,15 +246,19 @@ class CommandLine {
   }
 
   void AddSingleServices() {
-    for (std::string name :
-         {"oms", "publisher", "ontology-worker", "instance-worker", "projection-worker"}) {
-      Add(name, "Run only this service; needs servers for every engine.",
-          "  saffron " + name +
-              "      says which variables are missing\n"
-              "It needs MINIO_ENDPOINT_URL, POSTGRES_URL, KAFKA_BOOTSTRAP_SERVERS,\n"
-              "TERMINUS_SERVER_URL and ELASTICSEARCH_URL: the embedded engines belong to one\n"
-              "process, which is `saffron serve`.",
-          [this, name] { return SingleService(name); });
+    for (const Service service : kSingleServices) {
+      const std::string name(ServiceName(service));
+      std::string variables = "MINIO_ENDPOINT_URL, POSTGRES_URL, KAFKA_BOOTSTRAP_SERVERS";
+      if (PartsOf(service).needs_graph()) variables.append(", TERMINUS_SERVER_URL");
+      if (PartsOf(service).needs_search()) variables.append(", ELASTICSEARCH_URL");
+      CLI::App* command =
+          Add(name, "Run only this service; needs servers for its engines.",
+              "  saffron " + name + " --listen 127.0.0.1:8001\n" + "It needs " + variables +
+                  ":\nthe embedded engines belong to one process, which is `saffron serve`. Any "
+                  "number of processes\nof a service may run. Health and metrics: /health, "
+                  "/metrics. docs/operating.md.",
+              [this, service] { return Run(service); });
+      command->add_option("--listen", listen_, "host:port; default: SAFFRON_LISTEN");
     }
   }
 
@@ -272,22 +276,13 @@ class CommandLine {
     return std::move(loaded->config);
   }
 
-  int Serve() {
+  int Run(Service service) {
     auto config = Load();
     if (!config) return kExitUsage;
-    Status servable = CheckServable(*config);
-    if (servable.ok()) return functions_.serve(*config);
-    console_.err << "saffron serve: " << servable.error().message() << "\n";
-    return kExitUsage;
-  }
-
-  int SingleService(const std::string& name) {
-    auto config = Load();
-    if (!config) return kExitUsage;
-    Status status = CheckSingleService(*config, name);
-    // While this version has only the embedded engines, it never is.
-    SAFFRON_ASSERT(!status.ok());
-    console_.err << "saffron " << name << ": " << status.error().message() << "\n";
+    Status status =
+        service == Service::kAll ? CheckServable(*config) : CheckSingleService(*config, service);
+    if (status.ok()) return functions_.serve(*config, service);
+    console_.err << "saffron " << ServiceName(service) << ": " << status.error().message() << "\n";
     return kExitUsage;
   }
 

@@ -23,6 +23,7 @@ struct Outcome {
 };
 
 std::string served_from;
+std::string served;
 
 // What the engines' side was asked for, and what it answers.
 struct LocalSide {
@@ -57,8 +58,9 @@ Result<RegistryRebuilt> RebuildFakeRegistry(const Config& config,
 Outcome Invoke(std::vector<std::string> arguments, Environment environment = {}) {
   std::ostringstream out, err;
   CliFunctions functions{.serve =
-                             [](const Config& config) {
+                             [](const Config& config, Service service) {
                                served_from = config.data_dir;
+                               served = ServiceName(service);
                                return static_cast<int>(kExitOk);
                              },
                          .open_local = OpenFakeLocal,
@@ -109,21 +111,38 @@ TEST(Cli, ServeRefusesABadConfigurationWithoutStarting) {
   EXPECT_THAT(outcome.err, HasSubstr("SAFFRON_LISTEN=nowhere is not allowed: host:port"));
   outcome = Invoke({"serve"}, {{"POSTGRES_URL", "postgres://h/d"}});
   EXPECT_EQ(outcome.code, kExitUsage);
-  EXPECT_THAT(outcome.err, HasSubstr("POSTGRES_URL is set, but this version"));
+  EXPECT_THAT(outcome.err, HasSubstr("an engine is a server, and no token is set"));
   EXPECT_EQ(served_from, "");
 }
 
+const Environment kServers = {{"MINIO_ENDPOINT_URL", "http://h:1"},
+                              {"MINIO_ACCESS_KEY", "a"},
+                              {"MINIO_SECRET_KEY", "b"},
+                              {"POSTGRES_URL", "postgres://h/d"},
+                              {"KAFKA_BOOTSTRAP_SERVERS", "h:1"},
+                              {"TERMINUS_SERVER_URL", "http://h:1"},
+                              {"TERMINUS_KEY", "k"},
+                              {"ELASTICSEARCH_URL", "http://h:1"},
+                              {"SAFFRON_LISTEN", "127.0.0.1:8002"}};
+
 TEST(Cli, SingleServicesSayWhatToSet) {
-  Outcome outcome = Invoke({"publisher"});
-  EXPECT_EQ(outcome.code, kExitUsage);
-  EXPECT_THAT(outcome.err, HasSubstr("set MINIO_ENDPOINT_URL, POSTGRES_URL"));
-  outcome = Invoke({"oms"}, {{"MINIO_ENDPOINT_URL", "http://h:1"},
-                             {"POSTGRES_URL", "postgres://h/d"},
-                             {"KAFKA_BOOTSTRAP_SERVERS", "h:1"},
-                             {"TERMINUS_SERVER_URL", "http://h:1"},
-                             {"ELASTICSEARCH_URL", "http://h:1"}});
-  EXPECT_EQ(outcome.code, kExitUsage);
-  EXPECT_THAT(outcome.err, HasSubstr("this version has only the embedded engines"));
+  for (const Service service : kSingleServices) {
+    served.clear();
+    Outcome outcome = Invoke({std::string(ServiceName(service))});
+    EXPECT_EQ(outcome.code, kExitUsage);
+    EXPECT_THAT(outcome.err, HasSubstr("set MINIO_ENDPOINT_URL, POSTGRES_URL"));
+    EXPECT_EQ(served, "");
+  }
+}
+
+TEST(Cli, SingleServicesRunOverServers) {
+  for (const Service service : kSingleServices) {
+    Environment environment = kServers;
+    if (service == Service::kOms) environment["OMS_REQUIRE_AUTH"] = "false";
+    EXPECT_EQ(Invoke({std::string(ServiceName(service))}, environment).code, kExitOk);
+    EXPECT_EQ(served, ServiceName(service));
+  }
+  EXPECT_THAT(Invoke({"oms"}, kServers).err, HasSubstr("no token is set"));
 }
 
 TEST(Cli, ConfigShowsOriginAndDefault) {
@@ -307,6 +326,19 @@ TEST_F(CliOnData, TheRegistryIsRebuiltUnderTheLock) {
   EXPECT_EQ(local_side.data_dir, "/here");
 }
 
+// Nobody can take servers from the processes that use them; the registry alone is made again there.
+TEST_F(CliOnData, WhatIsOnServersIsReachedThroughAService) {
+  Environment environment = kServers;
+  environment["SAFFRON_LISTEN"] = nobody_.at("SAFFRON_LISTEN");
+  Outcome outcome = Invoke({"verify"}, environment);
+  EXPECT_EQ(outcome.code, kExitUnreachable);
+  EXPECT_THAT(outcome.err, HasSubstr("this deployment's data is on servers"));
+  EXPECT_EQ(local_side.data_dir, "");
+  outcome = Invoke({"rebuild", "registry"}, environment);
+  EXPECT_EQ(outcome.code, kExitOk);
+  EXPECT_EQ(outcome.out, "registry in schema spice_event_registry rebuilt from 7 slots in 1.5 s\n");
+}
+
 // A loader that outlives its server must not take the directory from the next one.
 TEST_F(CliOnData, ALoadWaitsForItsServer) {
   Outcome outcome =
@@ -321,7 +353,7 @@ TEST_F(CliOnData, ALoadWaitsForItsServer) {
 TEST_F(CliOnData, ABadConfigurationIsSaidBeforeTheDirectoryIsTouched) {
   EXPECT_EQ(Invoke({"status", "--data-dir", "/here"}, {{"SAFFRON_LOG_LEVEL", "loud"}}).code,
             kExitUsage);
-  EXPECT_EQ(Invoke({"status", "--data-dir", "/here"}, {{"POSTGRES_URL", "postgres://h/d"}}).code,
+  EXPECT_EQ(Invoke({"status", "--data-dir", "/here"}, {{"SAFFRON_KAFKA_ACKS", "1"}}).code,
             kExitUsage);
   EXPECT_EQ(local_side.data_dir, "");
 }

@@ -10,6 +10,8 @@ extern char** environ;
 namespace saffron {
 namespace {
 
+constexpr std::uint32_t kKafkaPartitions = 12;
+
 std::vector<std::string_view> SplitChoices(std::string_view choices) {
   std::vector<std::string_view> parts;
   while (!choices.empty()) {
@@ -195,8 +197,39 @@ void CheckContradictions(const Config& config, std::string& problems) {
     Add(problems,
         "EVENT_STORE_SEQUENCE_ALLOCATOR_MODE=embedded: POSTGRES_URL is set and would not be used");
   }
+}
+
+// Of each engine that is a server: what it cannot do without, and what would not be used.
+void CheckEngines(const Config& config, std::string& problems) {
+  const bool s3 = !config.minio_endpoint_url.empty();
   if (config.require_tls && config.minio_endpoint_url.starts_with("http://")) {
     Add(problems, "EVENT_STORE_REQUIRE_TLS=true: MINIO_ENDPOINT_URL is an http:// address");
+  }
+  if (s3 && (config.minio_access_key.empty() || config.minio_secret_key.empty())) {
+    Add(problems, "MINIO_ENDPOINT_URL is set: set MINIO_ACCESS_KEY and MINIO_SECRET_KEY too");
+  }
+  if (s3 && config.durability == "none") {
+    Add(problems,
+        "SAFFRON_DURABILITY=none: MINIO_ENDPOINT_URL is set, and that server decides what it "
+        "syncs; unset one of them");
+  }
+  if (config.kafka_bootstrap_servers.empty() && !config.kafka_options.empty()) {
+    Add(problems, std::string(kKafkaPrefix) +
+                      "* is set: it would not be used, KAFKA_BOOTSTRAP_SERVERS is not set");
+  }
+  if (!config.terminus_server_url.empty() && config.terminus_key.empty()) {
+    Add(problems, "TERMINUS_SERVER_URL is set: set TERMINUS_KEY too");
+  }
+  const bool user = !config.elasticsearch_user.empty();
+  if (user != !config.elasticsearch_password.empty()) {
+    Add(problems,
+        "SAFFRON_ELASTICSEARCH_USER and SAFFRON_ELASTICSEARCH_PASSWORD belong together: set both "
+        "or none");
+  }
+  if (user && !config.elasticsearch_api_key.empty()) {
+    Add(problems,
+        "SAFFRON_ELASTICSEARCH_API_KEY and SAFFRON_ELASTICSEARCH_USER are both set: only one of "
+        "them can be used");
   }
 }
 
@@ -207,7 +240,11 @@ void CheckTokens(const Config& config, std::string& problems) {
     Add(problems,
         "OMS_REQUIRE_AUTH=true: set OMS_ADMIN_TOKEN, OMS_WRITE_TOKEN or SAFFRON_READ_TOKEN");
   }
-  if (!any && !config.require_auth && !IsLoopback(config.listen.host)) {
+  if (!any && !config.require_auth && !config.AllEmbedded()) {
+    Add(problems,
+        "an engine is a server, and no token is set: set OMS_ADMIN_TOKEN, or "
+        "OMS_REQUIRE_AUTH=false to serve everyone");
+  } else if (!any && !config.require_auth && !IsLoopback(config.listen.host)) {
     Add(problems, "SAFFRON_LISTEN=" + config.listen.ToString() +
                       ": others can reach this address and no token is set; set OMS_ADMIN_TOKEN, "
                       "or OMS_REQUIRE_AUTH=false to serve everyone");
@@ -224,32 +261,50 @@ void CheckTokens(const Config& config, std::string& problems) {
 struct Engine {
   std::string_view variable;
   const std::string& value;
-  std::string_view what;
+  bool needed;
 };
 
-std::vector<Engine> EnginesOf(const Config& config) {
-  return {{"MINIO_ENDPOINT_URL", config.minio_endpoint_url, "an S3 object store"},
-          {"POSTGRES_URL", config.postgres_url, "a PostgreSQL registry"},
-          {"KAFKA_BOOTSTRAP_SERVERS", config.kafka_bootstrap_servers, "a Kafka bus"},
-          {"TERMINUS_SERVER_URL", config.terminus_server_url, "a TerminusDB graph"},
-          {"ELASTICSEARCH_URL", config.elasticsearch_url, "an Elasticsearch index"}};
+std::vector<Engine> EnginesOf(const Config& config, const ServiceParts& parts) {
+  return {{"MINIO_ENDPOINT_URL", config.minio_endpoint_url, true},
+          {"POSTGRES_URL", config.postgres_url, true},
+          {"KAFKA_BOOTSTRAP_SERVERS", config.kafka_bootstrap_servers, true},
+          {"TERMINUS_SERVER_URL", config.terminus_server_url, parts.needs_graph()},
+          {"ELASTICSEARCH_URL", config.elasticsearch_url, parts.needs_search()}};
 }
 
-void CheckEngines(const Config& config, std::string& problems) {
-  for (const Engine& engine : EnginesOf(config)) {
-    if (engine.value.empty()) continue;
-    std::string line(engine.variable);
-    line.append(" is set, but this version has only the embedded engines and no ")
-        .append(engine.what.substr(engine.what.find(' ') + 1))
-        .append(" yet; unset it to use the embedded one");
-    Add(problems, line);
-  }
+// "http://user:***@host": what may be shown of a URL.
+std::string WithoutPassword(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string(url);
+  const std::size_t host = url.find_first_of("/?#", scheme + 3);
+  const std::size_t at = url.substr(0, host).rfind('@');
+  if (at == std::string_view::npos || at < scheme) return std::string(url);
+  const std::size_t colon = url.find(':', scheme + 3);
+  if (colon == std::string_view::npos || colon > at) return std::string(url);
+  return std::string(url.substr(0, colon + 1)).append("***").append(url.substr(at));
+}
+
+std::string Showable(const Variable& variable, std::string_view value) {
+  if (variable.secrecy == Secrecy::kSecret) return "***";
+  if (variable.kind == VariableKind::kUrl) return WithoutPassword(value);
+  return std::string(value);
 }
 
 }  // namespace
 
 bool Config::AuthRequired() const {
   return require_auth.value_or(!(admin_token.empty() && write_token.empty() && read_token.empty()));
+}
+
+std::uint32_t Config::TopicPartitions() const {
+  if (topic_partitions > 0) return static_cast<std::uint32_t>(topic_partitions);
+  return kafka_bootstrap_servers.empty() ? 1 : kKafkaPartitions;
+}
+
+bool Config::AllEmbedded() const {
+  const auto engines = EnginesOf(*this, PartsOf(Service::kAll));
+  return std::all_of(engines.begin(), engines.end(),
+                     [](const Engine& engine) { return engine.value.empty(); });
 }
 
 LogLevel Config::Level() const {
@@ -306,18 +361,17 @@ Result<LoadedConfig> LoadConfig(const Environment& environment) {
     auto found = environment.find(variable.name);
     bool set = found != environment.end() && !found->second.empty();
     std::string value = set ? found->second : std::string(variable.default_text);
-    bool secret = variable.secrecy == Secrecy::kSecret;
     if (!value.empty() && !Store(variable, value, loaded.config)) {
       SAFFRON_ASSERT(set);
-      Add(problems, std::string(variable.name) + "=" + (secret ? "***" : value) +
+      Add(problems, std::string(variable.name) + "=" + Showable(variable, value) +
                         " is not allowed: " + AllowedText(variable));
     }
-    if (set && secret) value = "***";
+    if (set) value = Showable(variable, value);
     loaded.settings.push_back({&variable, std::move(value), set});
   }
   for (const auto& [name, value] : environment) {
     if (name.starts_with(kKafkaPrefix) && name.size() > kKafkaPrefix.size()) {
-      loaded.config.kafka_options.emplace(KafkaOptionName(name), value);
+      if (!value.empty()) loaded.config.kafka_options.emplace(KafkaOptionName(name), value);
     } else if (IsOurs(name) && FindVariable(name) == nullptr) {
       loaded.warnings.push_back(UnknownNameWarning(name));
     }
@@ -329,24 +383,31 @@ Result<LoadedConfig> LoadConfig(const Environment& environment) {
 Status CheckServable(const Config& config) {
   std::string problems;
   CheckContradictions(config, problems);
-  CheckTokens(config, problems);
   CheckEngines(config, problems);
+  CheckTokens(config, problems);
   if (!problems.empty()) return Invalid(std::move(problems));
   return Ok();
 }
 
-Status CheckSingleService(const Config& config, std::string_view service) {
+Status CheckSingleService(const Config& config, Service service) {
+  const ServiceParts parts = PartsOf(service);
   std::string missing;
-  for (const Engine& engine : EnginesOf(config)) {
-    if (!engine.value.empty()) continue;
+  for (const Engine& engine : EnginesOf(config, parts)) {
+    if (!engine.needed || !engine.value.empty()) continue;
     missing.append(missing.empty() ? "" : ", ").append(engine.variable);
   }
   if (!missing.empty()) {
     return Invalid("the embedded engines belong to one process, so `saffron " +
-                   std::string(service) + "` cannot use them: set " + missing +
+                   std::string(ServiceName(service)) + "` cannot use them: set " + missing +
                    ", or run everything in one process with `saffron serve`");
   }
-  return CheckServable(config);
+  std::string problems;
+  CheckContradictions(config, problems);
+  CheckEngines(config, problems);
+  // A worker answers nothing but health and metrics, which are open to everybody.
+  if (parts.api) CheckTokens(config, problems);
+  if (!problems.empty()) return Invalid(std::move(problems));
+  return Ok();
 }
 
 }  // namespace saffron

@@ -13,6 +13,7 @@
 #include <variant>
 #include <vector>
 
+#include "app/service.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "base/runtime.h"
@@ -39,14 +40,16 @@ struct Config {
   std::int64_t max_event_bytes = 0;
   Duration reservation{0};
   std::int64_t append_lanes = 0;
+  std::int64_t append_linger_ms = 0;
   std::string durability;
   std::string bucket;
   std::string minio_endpoint_url, minio_access_key, minio_secret_key;
-  std::string s3_region, s3_session_token, s3_addressing_style;
+  std::string s3_region, s3_session_token, s3_addressing_style, s3_ca_file;
   bool require_tls = false;
   bool ssl_verify = true;
   // The registry.
   std::string postgres_url;
+  std::int64_t postgres_connections = 0;
   bool processed_event_registry = true;
   Duration lease_timeout{0};
   Duration heartbeat_interval{0};
@@ -63,11 +66,15 @@ struct Config {
   Duration publisher_poll_interval{0};
   Duration publisher_lease{0};
   std::string kafka_bootstrap_servers;
+  std::int64_t topic_partitions = 0;                 // 0: as TopicPartitions says
+  std::int64_t topic_replication = 0;                // 0: the cluster's
+  std::int64_t topic_retention_hours = 0;            // 0: the cluster's
   std::map<std::string, std::string> kafka_options;  // "security.protocol" -> "SASL_SSL"
   // The sinks.
   std::string terminus_server_url, terminus_user, terminus_account, terminus_key;
+  std::string terminus_database, terminus_ca_file;
   std::string elasticsearch_url, elasticsearch_user, elasticsearch_password;
-  std::string elasticsearch_api_key, elasticsearch_ca_file;
+  std::string elasticsearch_api_key, elasticsearch_ca_file, elasticsearch_prefix;
   // The workers.
   std::int64_t instance_worker_max_attempts = 0;
   std::int64_t ontology_worker_max_attempts = 0;
@@ -75,6 +82,9 @@ struct Config {
 
   // Of OMS_REQUIRE_AUTH, else whether any token is set.
   bool AuthRequired() const;
+  std::uint32_t TopicPartitions() const;
+  // No engine is a server: everything lies below data_dir.
+  bool AllEmbedded() const;
   LogLevel Level() const;
   LogFormat Format() const;
 };
@@ -109,7 +119,7 @@ Environment ProcessEnvironment();
 
 struct Setting {
   const Variable* variable;
-  std::string value;  // "***" for a secret that is set
+  std::string value;  // "***" for a secret that is set, and in a URL for its password
   bool from_environment = false;
 };
 
@@ -123,12 +133,12 @@ struct LoadedConfig {
 // variable, value (never a secret's) and what is allowed.
 Result<LoadedConfig> LoadConfig(const Environment& environment);
 
-// What a server refuses to start with: settings that contradict each other, and engines that this
-// version does not have. kInvalid, a line for each.
+// What a process refuses to start with: settings that contradict each other. kInvalid, a line for
+// each.
 Status CheckServable(const Config& config);
 // For a command that runs one service alone: the embedded engines belong to one process. kInvalid
 // names the variables to set.
-Status CheckSingleService(const Config& config, std::string_view service);
+Status CheckSingleService(const Config& config, Service service);
 
 // Reports of `saffron config`.
 std::string ConfigAsText(const LoadedConfig& loaded);

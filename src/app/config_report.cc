@@ -75,6 +75,11 @@ std::string ConfigAsJson(const LoadedConfig& loaded) {
     AppendMember(out, "meaning", setting.variable->meaning, false);
     out.push_back('}');
   }
+  out.append("],\"kafka_options\":[");
+  for (const auto& [name, value] : loaded.config.kafka_options) {
+    if (out.back() != '[') out.push_back(',');
+    json::AppendString(out, name);
+  }
   out.append("],\"warnings\":[");
   for (std::size_t i = 0; i < loaded.warnings.size(); ++i) {
     if (i > 0) out.push_back(',');
@@ -93,9 +98,10 @@ std::string ConfigAsMarkdown() {
       "set\n"
       "to nothing counts as unset. An engine is picked by its address: set, the server is used "
       "and\n"
-      "must be there; unset, its embedded twin under `SAFFRON_DATA_DIR`. This version has only "
-      "the\n"
-      "embedded engines and refuses the addresses.\n";
+      "must be there; unset, its embedded twin under `SAFFRON_DATA_DIR`. Which go together:\n"
+      "[operating.md](operating.md#which-engines-go-together). Of a secret nothing is shown but "
+      "that\n"
+      "it is set.\n";
   std::string_view group;
   for (const Variable& variable : Variables()) {
     if (variable.group != group) {
@@ -113,7 +119,9 @@ std::string ConfigAsMarkdown() {
   }
   out.append("\n## Kafka client\n\n");
   out.append("`SAFFRON_KAFKA_*` is handed to librdkafka: `SAFFRON_KAFKA_SECURITY_PROTOCOL` is\n");
-  return out.append("`security.protocol`.\n");
+  return out.append(
+      "`security.protocol`. What the guarantees rest on cannot be set so; the values are never "
+      "shown.\n");
 }
 
 }  // namespace saffron

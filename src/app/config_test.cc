@@ -138,25 +138,84 @@ TEST(Config, AnOpenAddressNeedsATokenOrAClearWord) {
   EXPECT_TRUE(Loaded({{"SAFFRON_READ_TOKEN", "a"}}).AuthRequired());
 }
 
-TEST(Config, AnEngineOfALaterVersionIsRefusedByName) {
-  for (auto [name, value] :
-       std::vector<std::pair<std::string, std::string>>{{"MINIO_ENDPOINT_URL", "http://h:9000"},
-                                                        {"POSTGRES_URL", "postgres://h/db"},
-                                                        {"KAFKA_BOOTSTRAP_SERVERS", "h:9092"},
-                                                        {"TERMINUS_SERVER_URL", "http://h:6363"},
-                                                        {"ELASTICSEARCH_URL", "http://h:9200"}}) {
-    EXPECT_THAT(ServeError({{name, value}}),
-                HasSubstr(name + " is set, but this version has only the embedded engines"));
+// Each engine on its own; with a token, as a server that others can reach.
+TEST(Config, EveryEngineMayBeAServer) {
+  const Environment servers[] = {
+      {{"MINIO_ENDPOINT_URL", "http://h:9000"},
+       {"MINIO_ACCESS_KEY", "a"},
+       {"MINIO_SECRET_KEY", "b"}},
+      {{"POSTGRES_URL", "postgres://h/db"}},
+      {{"KAFKA_BOOTSTRAP_SERVERS", "h:9092"}, {"SAFFRON_KAFKA_SECURITY_PROTOCOL", "SSL"}},
+      {{"TERMINUS_SERVER_URL", "http://h:6363"}, {"TERMINUS_KEY", "k"}},
+      {{"ELASTICSEARCH_URL", "http://h:9200"}}};
+  for (Environment environment : servers) {
+    EXPECT_THAT(ServeError(environment), HasSubstr("an engine is a server, and no token is set"));
+    environment["OMS_ADMIN_TOKEN"] = "t";
+    EXPECT_EQ(ServeError(environment), "");
+    EXPECT_FALSE(Loaded(environment).AllEmbedded());
   }
+  EXPECT_TRUE(Loaded({}).AllEmbedded());
+  EXPECT_EQ(Loaded({}).TopicPartitions(), 1u);
+  EXPECT_EQ(Loaded({{"KAFKA_BOOTSTRAP_SERVERS", "h:9092"}}).TopicPartitions(), 12u);
+  EXPECT_EQ(Loaded({{"SAFFRON_TOPIC_PARTITIONS", "3"}}).TopicPartitions(), 3u);
 }
 
+TEST(Config, AnEngineThatLacksSomethingIsRefused) {
+  EXPECT_THAT(ServeError({{"MINIO_ENDPOINT_URL", "http://h:9000"}, {"MINIO_ACCESS_KEY", "a"}}),
+              HasSubstr("set MINIO_ACCESS_KEY and MINIO_SECRET_KEY"));
+  EXPECT_THAT(ServeError({{"MINIO_ENDPOINT_URL", "http://h:9000"}, {"SAFFRON_DURABILITY", "none"}}),
+              HasSubstr("SAFFRON_DURABILITY=none"));
+  EXPECT_THAT(ServeError({{"TERMINUS_SERVER_URL", "http://h:6363"}}), HasSubstr("TERMINUS_KEY"));
+  EXPECT_THAT(ServeError({{"SAFFRON_KAFKA_ACKS", "1"}}),
+              HasSubstr("KAFKA_BOOTSTRAP_SERVERS is not set"));
+  EXPECT_THAT(ServeError({{"SAFFRON_ELASTICSEARCH_USER", "u"}}), HasSubstr("belong together"));
+  EXPECT_THAT(ServeError({{"SAFFRON_ELASTICSEARCH_USER", "u"},
+                          {"SAFFRON_ELASTICSEARCH_PASSWORD", "p"},
+                          {"SAFFRON_ELASTICSEARCH_API_KEY", "k"}}),
+              HasSubstr("only one of them"));
+  EXPECT_THAT(ServeError({{"EVENT_STORE_SEQUENCE_ALLOCATOR_MODE", "embedded"},
+                          {"POSTGRES_URL", "postgres://h/db"}}),
+              HasSubstr("would not be used"));
+}
+
+TEST(Config, ThePasswordOfAUrlIsNotShown) {
+  auto loaded = LoadConfig({{"ELASTICSEARCH_URL", "https://me:s3cret@search:9200/path"}});
+  ASSERT_TRUE(loaded.ok());
+  EXPECT_EQ(loaded->config.elasticsearch_url, "https://me:s3cret@search:9200/path");
+  EXPECT_THAT(ConfigAsText(*loaded), HasSubstr("https://me:***@search:9200/path"));
+  EXPECT_THAT(ConfigAsText(*loaded), Not(HasSubstr("s3cret")));
+  EXPECT_THAT(ConfigAsJson(*loaded), Not(HasSubstr("s3cret")));
+  EXPECT_THAT(LoadError({{"ELASTICSEARCH_URL", "ftp://me:s3cret@h"}}), Not(HasSubstr("s3cret")));
+}
+
+// What it does not use it need not be told of.
 TEST(Config, ASingleServiceSaysWhatItNeeds) {
-  Status status = CheckSingleService(Loaded({{"KAFKA_BOOTSTRAP_SERVERS", "h:1"}}), "publisher");
-  ASSERT_TRUE(status.Is(Code::kInvalid));
-  EXPECT_THAT(status.error().message(), HasSubstr("`saffron publisher`"));
-  EXPECT_THAT(status.error().message(),
-              HasSubstr("set MINIO_ENDPOINT_URL, POSTGRES_URL, TERMINUS_SERVER_URL, "
-                        "ELASTICSEARCH_URL,"));
+  const auto missing = [](Service service) {
+    Status status = CheckSingleService(Loaded({{"KAFKA_BOOTSTRAP_SERVERS", "h:1"}}), service);
+    EXPECT_TRUE(status.Is(Code::kInvalid));
+    return status.error().message();
+  };
+  EXPECT_THAT(missing(Service::kPublisher), HasSubstr("`saffron publisher`"));
+  EXPECT_THAT(missing(Service::kPublisher), HasSubstr("set MINIO_ENDPOINT_URL, POSTGRES_URL, or"));
+  EXPECT_THAT(missing(Service::kInstanceWorker),
+              HasSubstr("POSTGRES_URL, TERMINUS_SERVER_URL, or"));
+  EXPECT_THAT(missing(Service::kProjectionWorker),
+              HasSubstr("POSTGRES_URL, ELASTICSEARCH_URL, or"));
+  EXPECT_THAT(missing(Service::kOms), HasSubstr("TERMINUS_SERVER_URL, ELASTICSEARCH_URL, or"));
+}
+
+TEST(Config, OnlyTheApiNeedsTokens) {
+  const Config config = Loaded({{"MINIO_ENDPOINT_URL", "http://h:9000"},
+                                {"MINIO_ACCESS_KEY", "a"},
+                                {"MINIO_SECRET_KEY", "b"},
+                                {"POSTGRES_URL", "postgres://h/db"},
+                                {"KAFKA_BOOTSTRAP_SERVERS", "h:9092"},
+                                {"TERMINUS_SERVER_URL", "http://h:6363"},
+                                {"TERMINUS_KEY", "k"},
+                                {"ELASTICSEARCH_URL", "http://h:9200"},
+                                {"SAFFRON_LISTEN", "0.0.0.0:8000"}});
+  EXPECT_TRUE(CheckSingleService(config, Service::kInstanceWorker).ok());
+  EXPECT_TRUE(CheckSingleService(config, Service::kOms).Is(Code::kInvalid));
 }
 
 TEST(Config, TheTableIsSound) {

@@ -15,7 +15,7 @@ const char* malloc_conf = "narenas:2,dirty_decay_ms:1000,muzzy_decay_ms:0,backgr
 #endif
 
 int main(int argc, char** argv) {
-  saffron::CliFunctions functions{.serve = saffron::RunServe,
+  saffron::CliFunctions functions{.serve = saffron::RunServices,
                                   .open_local = saffron::OpenLocalServer,
                                   .rebuild_registry = saffron::RebuildLocalRegistry};
   saffron::Console console{std::cout, std::cerr, ::isatty(STDERR_FILENO) == 1};

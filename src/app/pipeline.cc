@@ -36,6 +36,7 @@ CommandWorkerOptions WorkerOptions(const Config& config, std::string_view handle
 PublisherOptions PublisherOptionsOf(const Config& config, const std::string& owner) {
   PublisherOptions options;
   options.owner = owner;
+  options.topics = AllTopics(config.TopicPartitions());
   options.batch_size = static_cast<std::size_t>(config.publisher_batch_size);
   options.flush_batch_size = static_cast<std::size_t>(config.publisher_flush_batch_size == 0
                                                           ? config.publisher_batch_size
@@ -58,22 +59,41 @@ Pipeline::Meters::Meters(Metrics& metrics)
       graph(metrics),
       projection(metrics) {}
 
-Pipeline::Pipeline(const Config& config, Engines& engines, Runtime& runtime, Log& log,
-                   Metrics& metrics)
-    : engines_(engines),
-      runtime_(runtime),
-      log_(log),
-      meters_(metrics),
-      owner_(OwnerName(config, runtime)),
-      tasks_(runtime) {}
+Pipeline::Pipeline(const EngineSetting& setting, Engines& engines)
+    : parts_(PartsOf(setting.service)),
+      engines_(engines),
+      runtime_(setting.runtime),
+      log_(setting.log),
+      meters_(setting.metrics),
+      owner_(OwnerName(setting.config, runtime_)),
+      tasks_(runtime_) {}
 
 Pipeline::~Pipeline() { Stop(); }
 
-Result<std::unique_ptr<Pipeline>> Pipeline::Open(const Config& config, Engines& engines,
-                                                 Runtime& runtime, Log& log, Metrics& metrics) {
-  std::unique_ptr<Pipeline> pipeline(new Pipeline(config, engines, runtime, log, metrics));
+Result<std::unique_ptr<Pipeline>> Pipeline::Open(const EngineSetting& setting, Engines& engines) {
+  const Config& config = setting.config;
+  std::unique_ptr<Pipeline> pipeline(new Pipeline(setting, engines));
   SAFFRON_TRY(pipeline->OpenLog());
-  pipeline->MakeParts(config);
+  // Every process makes what is missing: a consumer may be there before the publisher.
+  if (engines.bus != nullptr) {
+    SAFFRON_TRY(engines.bus->EnsureTopics(AllTopics(config.TopicPartitions())));
+  }
+  const ServiceParts& parts = pipeline->parts_;
+  if (parts.appends()) pipeline->MakeWriter(config);
+  if (parts.resolves()) {
+    pipeline->resolver_ = std::make_unique<Resolver>(*pipeline->context_, [at = pipeline.get()] {
+      if (at->append_ != nullptr) at->append_->Wake();
+      at->SweepSoon();
+    });
+  }
+  if (parts.publisher) pipeline->MakePublisher(config);
+  if (parts.graph_writer()) pipeline->MakeWorkers(config);
+  if (parts.projection) pipeline->MakeProjection(config);
+  if (engines.search != nullptr && !parts.projection) {
+    pipeline->stored_progress_ =
+        std::make_unique<StoredProgress>(setting.runtime, *engines.search, *engines.claims);
+  }
+  pipeline->ListenToOthers();
   return pipeline;
 }
 
@@ -90,16 +110,26 @@ Status Pipeline::OpenLog() {
   context_.reset(new LogContext{runtime_, *engines_.store, *engines_.registry, log_,
                                 engines_.format, 0u, owner_, engines_.exclusive});
   SAFFRON_TRY(OpenRegistry(*context_));
+  if (engines_.registry_may_lag && !engines_.exclusive) {
+    SAFFRON_TRY(Recover(*context_, Recovery::kInvalidateFirst));
+  }
   return CheckSinksNotAhead();
 }
 
 // A sink that has passed slots which the log does not have would answer with a history that never
 // was, and take the next slots of this one for known.
 Status Pipeline::CheckSinksNotAhead() {
-  SAFFRON_ASSIGN(RegistryRows rows, engines_.registry->Read({}));
-  SAFFRON_ASSIGN(GraphState graph, engines_.graph->State());
-  SAFFRON_ASSIGN(std::string stored, engines_.search->Watermark());
+  GraphState graph;
+  std::string stored;
+  if (engines_.graph != nullptr) {
+    SAFFRON_ASSIGN(graph, engines_.graph->State());
+  }
+  if (engines_.search != nullptr) {
+    SAFFRON_ASSIGN(stored, engines_.search->Watermark());
+  }
   Result<ProjectionWatermark> search = DecodeWatermark(stored);
+  // After the sinks: other processes go on writing.
+  SAFFRON_ASSIGN(RegistryRows rows, engines_.registry->Read({}));
   // A watermark that cannot be read is written anew, from the first slot on.
   const std::pair<std::string_view, SlotNumber> sinks[] = {
       {"graph", graph.position.slot}, {"search index", search.ok() ? search->slot : SlotNumber()}};
@@ -114,31 +144,45 @@ Status Pipeline::CheckSinksNotAhead() {
   return Ok();
 }
 
-void Pipeline::MakeParts(const Config& config) {
+void Pipeline::MakeWriter(const Config& config) {
   AppendOptions append;
   append.lanes = static_cast<int>(config.append_lanes);
+  append.limits.linger = milliseconds(config.append_linger_ms);
   append.reservation = config.reservation;
   append_ = std::make_unique<AppendLog>(*context_, append, &meters_.append);
-  resolver_ = std::make_unique<Resolver>(*context_, [this] {
-    append_->Wake();
-    SweepSoon();
-  });
+}
+
+void Pipeline::MakePublisher(const Config& config) {
   publisher_ = std::make_unique<Publisher>(*context_, *engines_.bus, *engines_.claims,
                                            PublisherOptionsOf(config, owner_), &meters_.publisher);
-  ontology_worker_ = std::make_unique<CommandWorker>(
-      *context_, *append_, *engines_.claims, *engines_.bus,
-      WorkerOptions(config, kOntologyWorker, owner_, config.ontology_worker_max_attempts,
-                    {std::string(kDatabaseCommandsTopic), std::string(kOntologyCommandsTopic)}),
-      &meters_.ontology);
-  instance_worker_ = std::make_unique<CommandWorker>(
-      *context_, *append_, *engines_.claims, *engines_.bus,
-      WorkerOptions(config, kInstanceWorker, owner_, config.instance_worker_max_attempts,
-                    {std::string(kInstanceCommandsTopic)}),
-      &meters_.instance);
+}
+
+void Pipeline::MakeWorkers(const Config& config) {
+  if (parts_.ontology_worker) {
+    ontology_worker_ = std::make_unique<CommandWorker>(
+        *context_, *append_, *engines_.claims, *engines_.bus,
+        WorkerOptions(config, kOntologyWorker, owner_, config.ontology_worker_max_attempts,
+                      {std::string(kDatabaseCommandsTopic), std::string(kOntologyCommandsTopic)}),
+        &meters_.ontology);
+  }
+  if (parts_.instance_worker) {
+    instance_worker_ = std::make_unique<CommandWorker>(
+        *context_, *append_, *engines_.claims, *engines_.bus,
+        WorkerOptions(config, kInstanceWorker, owner_, config.instance_worker_max_attempts,
+                      {std::string(kInstanceCommandsTopic)}),
+        &meters_.instance);
+  }
   GraphWriterOptions graph;
   graph.owner = owner_;
   graph_writer_ = std::make_unique<GraphWriter>(*context_, *engines_.graph, *engines_.claims,
                                                 *engines_.bus, graph, &meters_.graph);
+  if (!engines_.exclusive) {
+    sweep_watch_ =
+        std::make_unique<SweepWatch>(runtime_, *engines_.claims, [this] { SweepHere(); });
+  }
+}
+
+void Pipeline::MakeProjection(const Config& config) {
   ProjectionOptions projection;
   projection.owner = owner_;
   projection.max_retries = static_cast<int>(config.projection_worker_max_attempts);
@@ -147,18 +191,34 @@ void Pipeline::MakeParts(const Config& config) {
                                    projected_, projection, &meters_.projection);
 }
 
+// What any process settles wakes whoever waits here: followers of the log, and deferred requests.
+void Pipeline::ListenToOthers() {
+  if (engines_.settled == nullptr) return;
+  context_->told.store(true);
+  engines_.settled->Listen([this](SlotNumber slot) {
+    context_->committed.Raise(slot);
+    context_->settled.Raise(slot);
+    if (append_ != nullptr) append_->Wake();
+  });
+}
+
 void Pipeline::Start() {
-  append_->Start();
-  tasks_.Spawn("resolver", [this] { resolver_->Run(); });
-  tasks_.Spawn("publisher", Urgency::kBackground, [this] { publisher_->Run(); });
-  tasks_.Spawn("ontology-worker", Urgency::kBackground, [this] { ontology_worker_->Run(); });
-  tasks_.Spawn("instance-worker", Urgency::kBackground, [this] { instance_worker_->Run(); });
-  tasks_.Spawn("graph-writer", Urgency::kBackground, [this] { graph_writer_->Run(); });
-  tasks_.Spawn("projection", Urgency::kBackground, [this] { projection_->Run(); });
+  const auto run = [this](std::string name, auto& part, Urgency urgency) {
+    if (part != nullptr) tasks_.Spawn(std::move(name), urgency, [at = part.get()] { at->Run(); });
+  };
+  if (append_ != nullptr) append_->Start();
+  run("resolver", resolver_, Urgency::kServing);
+  run("publisher", publisher_, Urgency::kBackground);
+  run("ontology-worker", ontology_worker_, Urgency::kBackground);
+  run("instance-worker", instance_worker_, Urgency::kBackground);
+  run("graph-writer", graph_writer_, Urgency::kBackground);
+  run("sweep-watch", sweep_watch_, Urgency::kBackground);
+  run("projection", projection_, Urgency::kBackground);
 }
 
 void Pipeline::Stop() {
   if (context_ == nullptr) return;
+  if (engines_.settled != nullptr) engines_.settled->Listen(nullptr);
   context_->committed.Nudge();
   context_->settled.Nudge();
   if (append_ != nullptr) append_->Stop(runtime_.Now() + kDrain);
@@ -166,17 +226,34 @@ void Pipeline::Stop() {
   stopped_.store(true);
 }
 
+void Pipeline::SweepHere() {
+  if (ontology_worker_ != nullptr) ontology_worker_->SweepSoon();
+  if (instance_worker_ != nullptr) instance_worker_->SweepSoon();
+}
+
 void Pipeline::SweepSoon() {
-  ontology_worker_->SweepSoon();
-  instance_worker_->SweepSoon();
+  SweepHere();
+  if (engines_.exclusive) return;
+  Status asked = RequestSweep(*engines_.claims);
+  if (!asked.ok()) log_.Warning("sweep_not_requested", {{"error", asked.error().ToString()}});
+}
+
+Result<bool> Pipeline::Projected(SlotNumber slot) {
+  if (stored_progress_ != nullptr) return stored_progress_->Passed(context_->shard, slot);
+  return projected_.Passed(*engines_.claims, context_->shard, slot);
 }
 
 std::vector<std::pair<std::string, Status>> Pipeline::Health() const {
-  return {{"publisher", publisher_->health()},
-          {"ontology-worker", ontology_worker_->health()},
-          {"instance-worker", instance_worker_->health()},
-          {"graph-writer", graph_writer_->health()},
-          {"projection", projection_->health()}};
+  std::vector<std::pair<std::string, Status>> health;
+  const auto add = [&health](std::string name, const auto& part) {
+    if (part != nullptr) health.emplace_back(std::move(name), part->health());
+  };
+  add("publisher", publisher_);
+  add("ontology-worker", ontology_worker_);
+  add("instance-worker", instance_worker_);
+  add("graph-writer", graph_writer_);
+  add("projection", projection_);
+  return health;
 }
 
 }  // namespace saffron

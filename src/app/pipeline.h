@@ -1,5 +1,6 @@
-// Pipeline: every part of Saffron behind the HTTP edge, in one process, over any engines: lanes,
-// resolver, publisher, the two command workers, the graph writer and the projection.
+// Pipeline: the parts of one process behind the HTTP edge, over any engines: of lanes, resolver,
+// publisher, the two command workers, the graph writer and the projection those that its service
+// has.
 //
 // Owned by the command that runs it. Open, Start and Stop are called by one thread, in this order.
 // What survives a crash is in the engines; Open rolls the registry forward from the log.
@@ -11,45 +12,23 @@
 #include <utility>
 #include <vector>
 
-#include "app/config.h"
-#include "app/watched_store.h"
+#include "app/engines.h"
 #include "base/metrics.h"
 #include "eventlog/append_log.h"
 #include "eventlog/resolver.h"
-#include "ports/claim_registry.h"
-#include "ports/graph_store.h"
-#include "ports/message_bus.h"
-#include "ports/search_index.h"
 #include "services/projection/projection.h"
 #include "services/publisher/publisher.h"
 #include "services/worker/command_worker.h"
 #include "services/worker/graph_writer.h"
+#include "services/worker/sweep_request.h"
 
 namespace saffron {
-
-// The engines behind the ports, and who owns them.
-struct Engines {
-  std::unique_ptr<WatchedStore> store;
-  EventLogFormat format;  // of the log in the store
-  std::shared_ptr<AppendRegistry> registry;
-  std::shared_ptr<ClaimRegistry> claims;  // the same engine
-  std::unique_ptr<MessageBus> bus;
-  std::unique_ptr<GraphStore> graph;
-  std::unique_ptr<SearchIndex> search;
-  bool exclusive = false;    // no other process can write to this log
-  bool local_graph = false;  // in this process: a row is read within microseconds
-  // "object store" -> "directory /var/lib/saffron/objects": for the startup line.
-  std::vector<std::pair<std::string, std::string>> described;
-};
-
-// Probes the store, then opens or makes the log in it.
-Result<EventLogFormat> OpenLogFormat(const Config& config, ObjectStore& store, Runtime& runtime);
 
 class Pipeline {
  public:
   // Makes the registry serve (which may fence). kInvalid: engines that do not belong together.
-  static Result<std::unique_ptr<Pipeline>> Open(const Config& config, Engines& engines,
-                                                Runtime& runtime, Log& log, Metrics& metrics);
+  // `setting` is what the engines were opened for.
+  static Result<std::unique_ptr<Pipeline>> Open(const EngineSetting& setting, Engines& engines);
   ~Pipeline();
 
   void Start();
@@ -60,14 +39,13 @@ class Pipeline {
 
   LogContext& context() { return *context_; }
   const std::string& owner() const { return owner_; }
+  // Of a service that appends.
   AppendLog& append() { return *append_; }
-  ProjectionProgress& projected() { return projected_; }
-  Projection& projection() { return *projection_; }
-  GraphWriter& graph_writer() { return *graph_writer_; }
-  Publisher& publisher() { return *publisher_; }
+  // The projection has passed the slot, here or in another process. Of a service with an index.
+  Result<bool> Projected(SlotNumber slot);
   // Name of each part -> whether its last step did its work, else why not.
   std::vector<std::pair<std::string, Status>> Health() const;
-  // A command was freed or rebuilt: the workers look at the work list again.
+  // A command was freed or rebuilt: the workers of every process look at the work list again.
   void SweepSoon();
 
  private:
@@ -81,24 +59,33 @@ class Pipeline {
     ProjectionMetrics projection;
   };
 
-  Pipeline(const Config& config, Engines& engines, Runtime& runtime, Log& log, Metrics& metrics);
+  Pipeline(const EngineSetting& setting, Engines& engines);
   Status OpenLog();
   Status CheckSinksNotAhead();
-  void MakeParts(const Config& config);
+  void MakeWriter(const Config& config);
+  void MakePublisher(const Config& config);
+  void MakeWorkers(const Config& config);
+  void MakeProjection(const Config& config);
+  void ListenToOthers();
+  void SweepHere();
 
+  const ServiceParts parts_;
   Engines& engines_;
   Runtime& runtime_;
   Log& log_;
   Meters meters_;
   const std::string owner_;  // "name/process incarnation"
   std::unique_ptr<LogContext> context_;
+  // Null where the service has no such part.
   std::unique_ptr<AppendLog> append_;
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<CommandWorker> ontology_worker_, instance_worker_;
   std::unique_ptr<GraphWriter> graph_writer_;
-  ProjectionProgress projected_;
+  std::unique_ptr<SweepWatch> sweep_watch_;  // another process may ask for a sweep
+  ProjectionProgress projected_;             // of the projection here
   std::unique_ptr<Projection> projection_;
+  std::unique_ptr<StoredProgress> stored_progress_;  // of one in another process
   TaskGroup tasks_;
   std::atomic<bool> stopped_{false};
 };

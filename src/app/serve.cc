@@ -8,6 +8,8 @@
 
 #include "app/admin.h"
 #include "app/exit_code.h"
+#include "app/health_server.h"
+#include "app/pipeline.h"
 #include "base/thread_runtime.h"
 #include "services/oms/oms_server.h"
 
@@ -82,20 +84,41 @@ Status TakesWrites(ClaimRegistry& claims) {
   });
 }
 
+Status StoreServes(WatchedStore& store) {
+  SAFFRON_TRY(store.Get(kFormatKey));
+  return store.Writable();
+}
+
+Status RegistryServes(Engines& engines) {
+  Result<RegistryRows> rows = engines.registry->Read(RegistryRead{});
+  if (!rows.ok()) return rows.error();
+  if (rows->control.fenced_incarnation != rows->live_incarnation) {
+    return Unavailable("being recovered from the log");
+  }
+  return TakesWrites(*engines.claims);
+}
+
+// Of a graph or index that is a server: the parts that write it tell of the embedded ones.
+void AddSinkChecks(Engines& engines, std::vector<HealthCheck>& checks) {
+  if (engines.graph != nullptr && !engines.local_graph) {
+    checks.push_back({"graph", [&engines]() -> Status {
+                        SAFFRON_TRY(engines.graph->State());
+                        return Ok();
+                      }});
+  }
+  if (engines.search != nullptr && !engines.exclusive) {
+    checks.push_back({"search", [&engines]() -> Status {
+                        SAFFRON_TRY(engines.search->Watermark());
+                        return Ok();
+                      }});
+  }
+}
+
 std::vector<HealthCheck> ChecksOf(Engines& engines, Pipeline& pipeline) {
   std::vector<HealthCheck> checks;
-  checks.push_back({"object_store", [&engines]() -> Status {
-                      SAFFRON_TRY(engines.store->Get("events/format.json"));
-                      return engines.store->Writable();
-                    }});
-  checks.push_back({"registry", [&engines]() -> Status {
-                      Result<RegistryRows> rows = engines.registry->Read(RegistryRead{});
-                      if (!rows.ok()) return rows.error();
-                      if (rows->control.fenced_incarnation != rows->live_incarnation) {
-                        return Unavailable("being recovered from the log");
-                      }
-                      return TakesWrites(*engines.claims);
-                    }});
+  checks.push_back({"object_store", [&engines] { return StoreServes(*engines.store); }});
+  checks.push_back({"registry", [&engines] { return RegistryServes(engines); }});
+  AddSinkChecks(engines, checks);
   const std::size_t parts = pipeline.Health().size();
   for (std::size_t i = 0; i < parts; ++i) {
     checks.push_back({pipeline.Health()[i].first,
@@ -113,63 +136,77 @@ int Refused(const Error& error) {
 // Every part of one process over its engines, up to the HTTP edge. One thread opens and stops it.
 class Serving {
  public:
-  Serving(Engines& engines, ThreadRuntime& runtime, Log& log)
-      : engines_(engines), runtime_(runtime), log_(log) {}
+  Serving(const EngineSetting& setting, Engines& engines) : setting_(setting), engines_(engines) {}
   ~Serving() { Stop(); }
 
-  Status Open(const Config& config, OmsOptions options, LocalWork work) {
-    SAFFRON_ASSIGN(pipeline_, Pipeline::Open(config, engines_, runtime_, log_, metrics_));
+  Status Open(OmsOptions options, LocalWork work) {
+    SAFFRON_ASSIGN(pipeline_, Pipeline::Open(setting_, engines_));
     if (work == LocalWork::kRun) pipeline_->Start();
-    Pipeline& pipeline = *pipeline_;
-    Engines& engines = engines_;
-    admin_ = std::make_unique<Admin>(
-        AdminParts{pipeline.context(), pipeline.append(), *engines.claims, *engines.bus,
-                   *engines.graph, *engines.search, pipeline.owner(),
-                   config.publisher_checkpoint_key, [&pipeline] { pipeline.SweepSoon(); }});
-    OmsParts parts{pipeline.context(),
-                   pipeline.append(),
-                   *engines.claims,
-                   *engines.graph,
-                   *engines.search,
-                   metrics_,
-                   admin_.get(),
-                   ChecksOf(engines, pipeline),
-                   [&pipeline, &engines](SlotNumber slot) {
-                     return pipeline.projected().Passed(*engines.claims, 0, slot);
-                   }};
-    SAFFRON_ASSIGN(oms_, OmsServer::Open(std::move(parts), std::move(options)));
-    return Ok();
+    return PartsOf(setting_.service).api ? OpenApi(std::move(options)) : OpenHealth(options.http);
   }
 
   // From the first stop signal to the end of the last thread. Called again, it does nothing.
   void Stop() {
     if (pipeline_ == nullptr || pipeline_->stopped()) return;
     if (oms_ != nullptr) oms_->StopServing(kDrainRequests);
-    runtime_.RequestStop();
+    if (health_ != nullptr) health_->Stop(kDrainRequests);
+    setting_.runtime.RequestStop();
     pipeline_->Stop();
   }
 
   Pipeline& pipeline() { return *pipeline_; }
-  std::uint16_t port() const { return oms_->port(); }
+  std::uint16_t port() const { return oms_ != nullptr ? oms_->port() : health_->port(); }
 
  private:
+  Status OpenApi(OmsOptions options) {
+    Pipeline& pipeline = *pipeline_;
+    admin_ = std::make_unique<Admin>(
+        AdminParts{pipeline.context(), pipeline.append(), *engines_.claims, *engines_.bus,
+                   *engines_.graph, *engines_.search, pipeline.owner(),
+                   setting_.config.publisher_checkpoint_key, [&pipeline] { pipeline.SweepSoon(); }});
+    OmsParts parts{pipeline.context(),
+                   pipeline.append(),
+                   *engines_.claims,
+                   *engines_.graph,
+                   *engines_.search,
+                   setting_.metrics,
+                   admin_.get(),
+                   ChecksOf(engines_, pipeline),
+                   [&pipeline](SlotNumber slot) { return pipeline.Projected(slot); }};
+    SAFFRON_ASSIGN(oms_, OmsServer::Open(std::move(parts), std::move(options)));
+    return Ok();
+  }
+
+  Status OpenHealth(HttpServerOptions http) {
+    HealthServer::Options options;
+    options.http = std::move(http);
+    options.http.threads = 1;
+    options.service = ServiceName(setting_.service);
+    options.version = SAFFRON_VERSION;
+    SAFFRON_ASSIGN(health_, HealthServer::Open(std::move(options), setting_.runtime,
+                                               setting_.metrics, ChecksOf(engines_, *pipeline_)));
+    return Ok();
+  }
+
+  const EngineSetting setting_;
   Engines& engines_;
-  ThreadRuntime& runtime_;
-  Log& log_;
-  Metrics metrics_;
   std::unique_ptr<Pipeline> pipeline_;
   std::unique_ptr<Admin> admin_;
   std::unique_ptr<OmsServer> oms_;
+  std::unique_ptr<HealthServer> health_;
 };
 
-Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& runtime, Log& log) {
-  Serving serving(engines, runtime, log);
-  SAFFRON_TRY(serving.Open(config, OptionsOf(config, engines), LocalWork::kRun));
-  log.Info("started", {{"listen", HostPort{config.listen.host, serving.port()}.ToString()},
+Status RunUntilSignal(const EngineSetting& setting, Engines& engines) {
+  const Config& config = setting.config;
+  Log& log = setting.log;
+  Serving serving(setting, engines);
+  SAFFRON_TRY(serving.Open(OptionsOf(config, engines), LocalWork::kRun));
+  log.Info("started", {{"service", ServiceName(setting.service)},
+                       {"listen", HostPort{config.listen.host, serving.port()}.ToString()},
                        {"log_id", serving.pipeline().context().format.log}});
   int signal = WaitForStopSignal();
   log.Info("stopping", {{"signal", signal}});
-  std::unique_ptr<Task> stopping = runtime.Spawn("stop", [&serving, main = ::pthread_self()] {
+  std::unique_ptr<Task> stopping = setting.runtime.Spawn("stop", [&serving, main = ::pthread_self()] {
     serving.Stop();
     // It is blocked, and wakes the wait below. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
     ::pthread_kill(main, SIGTERM);
@@ -186,18 +223,21 @@ Status RunUntilSignal(const Config& config, Engines& engines, ThreadRuntime& run
 
 class LocalServing final : public LocalServer {
  public:
-  explicit LocalServing(const Config& config)
-      : log_(CommandLog(config, runtime_)), token_(runtime_.NewUuid().ToString()) {}
-  Status Open(const Config& config, OpenEngines open, LocalWork work) {
+  explicit LocalServing(const Config& given)
+      : config_(given),
+        log_(CommandLog(config_, runtime_)),
+        token_(runtime_.NewUuid().ToString()) {}
+  Status Open(OpenEngines open, LocalWork work) {
     ::signal(SIGPIPE, SIG_IGN);
-    SAFFRON_ASSIGN(engines_, open(config, runtime_));
-    OmsOptions options = OptionsOf(config, engines_);
+    const EngineSetting setting{config_, Service::kAll, runtime_, log_, metrics_};
+    SAFFRON_ASSIGN(engines_, open(setting));
+    OmsOptions options = OptionsOf(config_, engines_);
     options.http.host = "127.0.0.1";
     options.http.port = 0;
     options.auth = {};
     options.auth.admin_token = token_;  // nobody else may ask it
-    serving_ = std::make_unique<Serving>(engines_, runtime_, log_);
-    return serving_->Open(config, std::move(options), work);
+    serving_ = std::make_unique<Serving>(setting, engines_);
+    return serving_->Open(std::move(options), work);
   }
 
   std::string url() const override {
@@ -206,8 +246,10 @@ class LocalServing final : public LocalServer {
   std::string token() const override { return token_; }
 
  private:
+  const Config config_;
   ThreadRuntime runtime_;
   Log log_;
+  Metrics metrics_;
   const std::string token_;
   Engines engines_;
   std::unique_ptr<Serving> serving_;
@@ -215,25 +257,28 @@ class LocalServing final : public LocalServer {
 
 }  // namespace
 
-int Serve(const Config& config, OpenEngines open) {
+int Serve(const Config& config, Service service, OpenEngines open) {
   const sigset_t signals = StopSignals();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // every thread started later inherits it
   ::signal(SIGPIPE, SIG_IGN);
   RaiseFileLimit();
-  if (Status auth = CheckAuthOptions(AuthOf(config), OnLoopback(config.listen.host), true);
-      !auth.ok()) {
-    return Refused(auth.error());
+  if (PartsOf(service).api) {
+    Status auth =
+        CheckAuthOptions(AuthOf(config), OnLoopback(config.listen.host), config.AllEmbedded());
+    if (!auth.ok()) return Refused(auth.error());
   }
   ThreadRuntime runtime;
   Log log(
       {config.Level(), config.Format()}, [&runtime] { return runtime.WallNow(); },
       Log::DescriptorSink(STDERR_FILENO));
-  Result<Engines> engines = open(config, runtime);
+  Metrics metrics;
+  const EngineSetting setting{config, service, runtime, log, metrics};
+  Result<Engines> engines = open(setting);
   if (!engines.ok()) return Refused(engines.error());
   for (const auto& [name, description] : engines->described) {
     log.Info("engine", {{"port", name}, {"engine", description}});
   }
-  Status ended = RunUntilSignal(config, *engines, runtime, log);
+  Status ended = RunUntilSignal(setting, *engines);
   return ended.ok() ? kExitOk : Refused(ended.error());
 }
 
@@ -247,7 +292,7 @@ Log CommandLog(const Config& config, Runtime& runtime) {
 Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,
                                                   LocalWork work) {
   auto local = std::make_unique<LocalServing>(config);
-  SAFFRON_TRY(local->Open(config, open, work));
+  SAFFRON_TRY(local->Open(open, work));
   return std::unique_ptr<LocalServer>(std::move(local));
 }
 

@@ -1,19 +1,16 @@
-// What the composed process does: `saffron serve`, and the same in small for a command that finds
+// A process that runs services: all of them or one, and the same in small for a command that finds
 // no server and works on the data itself.
 #pragma once
 
-#include "app/config.h"
+#include "app/engines.h"
 #include "app/local.h"
-#include "app/pipeline.h"
 
 namespace saffron {
 
-using OpenEngines = Result<Engines> (*)(const Config& config, Runtime& runtime);
-
-// The whole of Saffron in one process until a signal ends it. Returns an ExitCode. The first SIGINT
-// or SIGTERM stops gracefully (at most 10 s), a second one ends the process at once: what was
+// The services in this process until a signal ends it. Returns an ExitCode. The first SIGINT or
+// SIGTERM stops gracefully (at most 10 s), a second one ends the process at once: what was
 // acknowledged is in the log.
-int Serve(const Config& config, OpenEngines open);
+int Serve(const Config& config, Service service, OpenEngines open);
 
 // local.h says what it is.
 Result<std::unique_ptr<LocalServer>> ServeLocally(const Config& config, OpenEngines open,

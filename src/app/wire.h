@@ -6,8 +6,8 @@
 
 namespace saffron {
 
-// Everything in one process until a signal ends it. Returns an ExitCode.
-int RunServe(const Config& config);
+// The services in this process until a signal ends it. Returns an ExitCode.
+int RunServices(const Config& config, Service service);
 
 // Of the data in the configured directory. kNotFound: there is none, and none is made;
 // kUnavailable: another process owns it.
@@ -19,7 +19,7 @@ Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
 
 // Handed to RunCli by main, so that commands (and their tests) link without any engine.
 struct CliFunctions {
-  int (*serve)(const Config& config) = nullptr;
+  decltype(&RunServices) serve = nullptr;
   decltype(&OpenLocalServer) open_local = nullptr;
   decltype(&RebuildLocalRegistry) rebuild_registry = nullptr;
 };

@@ -37,10 +37,20 @@ class Reach {
     std::optional<Config> config = options_.config();
     if (!config) return std::nullopt;
     config->listen = {"127.0.0.1", 0};  // it listens to this process alone
+    config->require_auth = false;       // and asks for a token of its own
     Status servable = CheckServable(*config);
     if (servable.ok()) return config;
     console_.err << "saffron: " << servable.error().message() << "\n";
     return std::nullopt;
+  }
+
+  // Only a directory can be taken by a command: servers have no lock that says whose they are.
+  bool IsOneDirectory(const Config& config) {
+    if (config.AllEmbedded()) return true;
+    console_.err << "saffron: " << (unreachable_.empty() ? "" : unreachable_ + ", and ")
+                 << "this deployment's data is on servers: start `saffron oms` or `saffron serve`, "
+                    "or name one that runs with --server\n";
+    return false;
   }
 
   void SayWhere(const Config& config) {
@@ -85,8 +95,10 @@ int RebuildRegistry(const DataOptions& options, Reach& reach, const CliFunctions
     console.out << fmt::format("{{\"target\":\"registry\",\"slots\":{},\"took_s\":{:.3f}}}\n",
                                rebuilt->slots, took_s);
   } else {
+    const bool embedded = config->postgres_url.empty();
     console.out << fmt::format("registry in {} rebuilt from {} slots in {:.1f} s\n",
-                               config->data_dir, rebuilt->slots, took_s);
+                               embedded ? config->data_dir : "schema " + config->sequence_schema,
+                               rebuilt->slots, took_s);
   }
   return kExitOk;
 }
@@ -99,6 +111,7 @@ int RunOnData(const DataOptions& options, const CliFunctions& functions, LocalWo
   if (reach.AskServer()) return command(options.remote);
   std::optional<Config> config = reach.ConfigToWorkOn();
   if (!config) return kExitUsage;
+  if (!reach.IsOneDirectory(*config)) return kExitUnreachable;
   Result<std::unique_ptr<LocalServer>> local = functions.open_local(*config, work);
   if (!local.ok()) {
     return reach.Fail(local.error(),

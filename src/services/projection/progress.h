@@ -6,7 +6,9 @@
 #include <mutex>
 
 #include "base/result.h"
+#include "base/runtime.h"
 #include "ports/claim_registry.h"
+#include "ports/search_index.h"
 #include "services/projection/watermark.h"
 
 namespace saffron {
@@ -22,6 +24,26 @@ class ProjectionProgress {
  private:
   mutable std::mutex mutex_;
   ProjectionWatermark watermark_;
+};
+
+// The same of projections in other processes, from the watermark in the index, which they save
+// twice a second. However many ask, it is read once in 20 ms. Thread-safe.
+class StoredProgress {
+ public:
+  StoredProgress(Runtime& runtime, SearchIndex& index, ClaimRegistry& claims)
+      : runtime_(runtime), index_(index), claims_(claims) {}
+
+  Result<bool> Passed(std::uint32_t shard, SlotNumber slot);
+
+ private:
+  bool TakeTurn();
+
+  Runtime& runtime_;
+  SearchIndex& index_;
+  ClaimRegistry& claims_;
+  ProjectionProgress progress_;
+  std::mutex mutex_;
+  Instant next_read_;
 };
 
 }  // namespace saffron
