@@ -20,7 +20,8 @@ struct ElasticsearchOptions {
   std::string user;      // basic authentication; empty: what the url says, else none
   std::string password;  // of `user`
   std::string api_key;   // base64 of "id:key"; stands before user and password
-  HttpClientOptions http{.max_response_bytes = std::size_t{512} << 20};  // CA file, TLS verify
+  std::string ca_file;   // of https; empty: the system's
+  HttpClientOptions::VerifyTls verify_tls = HttpClientOptions::VerifyTls::kYes;
   std::string prefix = "saffron";          // of every index and alias: one for each deployment
   std::uint32_t shards = 1;                // of each index made from now on
   std::uint32_t max_sort_columns = 1'000;  // properties of a database that sort fast; not more than
