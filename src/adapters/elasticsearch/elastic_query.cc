@@ -1,0 +1,261 @@
+#include "adapters/elasticsearch/elastic_query.h"
+
+#include <charconv>
+#include <utility>
+
+#include "adapters/elasticsearch/elastic_document.h"
+#include "adapters/elasticsearch/elastic_terms.h"
+#include "base/bytes.h"
+#include "base/sha256.h"
+#include "domain/json_text.h"
+#include "domain/names.h"
+
+namespace saffron::elastic {
+namespace {
+
+std::string Quoted(std::string_view text) {
+  std::string quoted;
+  json::AppendString(quoted, text);
+  return quoted;
+}
+
+std::string Term(const std::string& term) { return R"({"term":{"terms":)" + Quoted(term) + "}}"; }
+
+std::string Prefix(const std::string& prefix) {
+  return R"({"prefix":{"terms":)" + Quoted(prefix) + "}}";
+}
+
+// `from` and `to`: "gt" or "gte", "lt" or "lte".
+std::string Range(std::string_view from, const std::string& low, std::string_view to,
+                  const std::string& high) {
+  std::string clause = R"({"range":{"terms":{")";
+  clause.append(from).append("\":").append(Quoted(low)).append(",\"").append(to).append("\":");
+  return clause.append(Quoted(high)).append("}}}");
+}
+
+std::string Joined(const std::vector<std::string>& clauses) {
+  std::string joined;
+  for (const std::string& clause : clauses) {
+    if (!joined.empty()) joined += ',';
+    joined += clause;
+  }
+  return joined;
+}
+
+std::string Any(const std::vector<std::string>& clauses) {
+  if (clauses.size() == 1) return clauses.front();
+  if (clauses.empty()) return R"({"match_none":{}})";
+  return R"({"bool":{"should":[)" + Joined(clauses) + R"(],"minimum_should_match":1}})";
+}
+
+std::string Not(const std::string& clause) { return R"({"bool":{"must_not":[)" + clause + "]}}"; }
+
+std::string WordClause(const std::string& stem, const WordPattern& word) {
+  return word.prefix ? Prefix(stem + "~" + BoundedPrefix(word.word))
+                     : Term(stem + "~" + BoundedText(word.word));
+}
+
+// `stem` is "name=2".
+std::string NumberEquals(const std::string& stem, const Scalar& wanted) {
+  const NumberKey key = KeyOf(wanted);
+  if (key.exact) return Any({Term(stem + key.key), Term(stem + key.low + "f")});
+  if (key.key == key.low) return Term(stem + key.low);
+  return Range("gte", stem + key.low, "lt", stem + key.high);
+}
+
+// Every number of the property lies in [stem, end).
+std::string NumberOrder(FilterOp op, const std::string& stem, const std::string& end,
+                        const Scalar& wanted) {
+  const NumberKey key = KeyOf(wanted);
+  const std::string low = stem + key.low, high = stem + key.high, exact = stem + key.key;
+  const std::string inexact = low + "f";  // equal to `exact`, and before it
+  switch (op) {
+    case FilterOp::kGt: return Range("gt", key.exact ? exact : high, "lt", end);
+    case FilterOp::kGte:
+      return key.exact ? Any({Range("gte", exact, "lt", end), Term(inexact)})
+                       : Range("gte", low, "lt", end);
+    case FilterOp::kLt:
+      return key.exact ? Any({Range("gte", stem, "lt", inexact), Range("gt", inexact, "lt", exact)})
+                       : Range("gte", stem, "lt", low);
+    default: return Range("gte", stem, "lte", key.exact ? exact : high);
+  }
+}
+
+std::string TextOrder(FilterOp op, const std::string& stem, const std::string& end,
+                      const Scalar& wanted) {
+  const std::string key = stem + BoundedText(wanted.text);
+  switch (op) {
+    case FilterOp::kGt: return Range("gt", key, "lt", end);
+    case FilterOp::kGte: return Range("gte", key, "lt", end);
+    case FilterOp::kLt: return Range("gte", stem, "lt", key);
+    default: return Range("gte", stem, "lte", key);
+  }
+}
+
+std::optional<Scalar> ScalarIn(const std::string& raw) {
+  json::Scanner scanner(raw);
+  json::Value value;
+  return scanner.ReadValue(value) ? ScalarOf(value) : std::nullopt;
+}
+
+std::string EqualsClause(const std::string& name, const std::string& raw) {
+  const std::optional<Scalar> wanted = ScalarIn(raw);
+  if (!wanted) return Not(Term(name + "="));
+  if (wanted->kind == Scalar::Kind::kNumber) return NumberEquals(name + "=2", *wanted);
+  return Term(name + "=" + ScalarKey(*wanted));
+}
+
+std::string MatchClause(const std::string& name, const std::string& text) {
+  std::vector<std::string> clauses{Term(name + "=")};
+  for (const WordPattern& word : ParseWords(text)) clauses.push_back(WordClause(name, word));
+  return R"({"bool":{"filter":[)" + Joined(clauses) + "]}}";
+}
+
+// A filter that DocumentFilter has found to make sense.
+std::string FilterClause(const FieldFilter& filter) {
+  const std::string name = TermName(filter.field);
+  switch (filter.op) {
+    case FilterOp::kEq: return EqualsClause(name, filter.values.front());
+    case FilterOp::kNe: return Not(EqualsClause(name, filter.values.front()));
+    case FilterOp::kIn: {
+      std::vector<std::string> clauses;
+      for (const std::string& raw : filter.values) clauses.push_back(EqualsClause(name, raw));
+      return Any(clauses);
+    }
+    case FilterOp::kPrefix:
+      return Prefix(name + "=3" + BoundedPrefix(ScalarIn(filter.values.front())->text));
+    case FilterOp::kMatch: return MatchClause(name, ScalarIn(filter.values.front())->text);
+    default: break;
+  }
+  const Scalar wanted = *ScalarIn(filter.values.front());
+  if (wanted.kind == Scalar::Kind::kNumber) {
+    return NumberOrder(filter.op, name + "=2", name + "=3", wanted);
+  }
+  return TextOrder(filter.op, name + "=3", name + "=4", wanted);
+}
+
+std::vector<std::string> ScopesOf(const SearchQuery& query) {
+  const LiveScope& live = query.scope;
+  std::vector<std::string> scopes;
+  for (const auto& [class_id, incarnation] : live.classes) {
+    if (!query.class_id.empty() && class_id != query.class_id) continue;
+    scopes.push_back(Quoted(ScopeText(live.branch, class_id, {live.database, incarnation})));
+  }
+  return scopes;
+}
+
+constexpr std::string_view kByKey = R"({"key":"asc"})";
+
+// Missing ones last in either direction. A property has its values in a column or in `more`, never
+// in both: the other is missing everywhere, and decides nothing.
+std::string OrderBy(std::string_view property, bool descending) {
+  const std::string mode = std::string(R"({"order":")") + (descending ? "desc" : "asc") +
+                           R"(","mode":")" + (descending ? "max" : "min") +
+                           R"(","missing":"_last")";
+  std::string order;
+  if (CheckPropertyName(property).ok()) {
+    order = "{" + Quoted("sort." + std::string(property)) + ":" + mode +
+            R"(,"unmapped_type":"keyword"}},)";
+  }
+  order +=
+      R"({"more.value":)" + mode + R"(,"nested":{"path":"more","filter":{"term":{"more.name":)";
+  return order + Quoted(property) + "}}}}}," + std::string(kByKey);
+}
+
+void AppendSearchAfter(std::string& body, const SortValues& after) {
+  body += ",\"search_after\":[";
+  for (const auto& value : after) {
+    if (body.back() != '[') body += ',';
+    body += value ? Quoted(*value) : "null";
+  }
+  body += ']';
+}
+
+std::string PageBody(std::size_t size, std::string_view filter, std::string_view order,
+                     const std::optional<SortValues>& after) {
+  std::string body = R"({"track_total_hits":false,"version":true,"stored_fields":)";
+  body.append(kStoredFields).append(",\"size\":" + std::to_string(size));
+  body.append(",\"query\":").append(filter).append(",\"sort\":[").append(order).append("]");
+  if (after) AppendSearchAfter(body, *after);
+  return body += '}';
+}
+
+// The sort, then each value: whether there is one, and it.
+Result<SortValues> DecodeCursor(std::string_view cursor, std::string_view sort, std::size_t count) {
+  const std::optional<std::string> bytes = DecodeHex(cursor);
+  if (!bytes) return Invalid("not a cursor");
+  ByteReader reader(*bytes);
+  std::string_view of, text;
+  if (!reader.ReadLengthPrefixed(of)) return Invalid("not a cursor");
+  if (of != sort) return Invalid("the cursor is of another sort order");
+  SortValues values;
+  for (std::size_t i = 0; i < count; ++i) {
+    std::uint8_t there = 0;
+    if (!reader.ReadU8(there) || !reader.ReadLengthPrefixed(text)) return Invalid("not a cursor");
+    values.push_back(there != 0 ? std::optional<std::string>(text) : std::nullopt);
+  }
+  if (!reader.AtEnd() || !values.back()) return Invalid("not a cursor");
+  return values;
+}
+
+}  // namespace
+
+std::optional<std::string> DecodeHex(std::string_view text) {
+  std::string bytes;
+  if (text.size() % 2 != 0) return std::nullopt;
+  for (std::size_t i = 0; i < text.size(); i += 2) {
+    std::uint8_t byte = 0;
+    auto [at, error] = std::from_chars(text.data() + i, text.data() + i + 2, byte, 16);
+    if (error != std::errc() || at != text.data() + i + 2) return std::nullopt;
+    bytes.push_back(static_cast<char>(byte));
+  }
+  return bytes;
+}
+
+Result<QueryPlan> QueryPlan::Compile(const SearchQuery& query) {
+  SAFFRON_ASSIGN(DocumentFilter checked, DocumentFilter::Compile(query.filters));
+  (void)checked;  // the same rules of sense as every engine
+  QueryPlan plan;
+  plan.sort_ = query.sort;
+  std::string_view property = query.sort;
+  const bool descending = property.starts_with('-');
+  if (descending) property.remove_prefix(1);
+  plan.order_ = property.empty() ? std::string(kByKey) : OrderBy(property, descending);
+  if (!property.empty()) plan.sort_values_ = CheckPropertyName(property).ok() ? 3 : 2;
+  if (!query.cursor.empty()) {
+    SAFFRON_ASSIGN(plan.start_, DecodeCursor(query.cursor, query.sort, plan.sort_values_));
+  }
+  const std::vector<std::string> scopes = ScopesOf(query);
+  plan.empty_ = scopes.empty();
+  std::vector<std::string> clauses{R"({"terms":{"scope":[)" + Joined(scopes) + "]}}"};
+  for (const WordPattern& word : ParseWords(query.text)) clauses.push_back(WordClause("", word));
+  for (const FieldFilter& filter : query.filters) clauses.push_back(FilterClause(filter));
+  plan.filter_ = R"({"bool":{"filter":[)" + Joined(clauses) + "]}}";
+  return plan;
+}
+
+std::string QueryPlan::CountRequest() const {
+  return R"({"size":0,"track_total_hits":true,"query":)" + filter_ + "}";
+}
+
+std::string QueryPlan::PageRequest(std::size_t size, const std::optional<SortValues>& after) const {
+  return PageBody(size, filter_, order_, after);
+}
+
+std::string QueryPlan::CursorAfter(const SortValues& last) const {
+  std::string bytes;
+  PutLengthPrefixed(bytes, sort_);
+  for (const auto& value : last) {
+    PutU8(bytes, value ? 1 : 0);
+    PutLengthPrefixed(bytes, value.value_or(""));
+  }
+  return HexOf(bytes);
+}
+
+std::string ScanRequest(std::size_t size, const std::optional<std::string>& after) {
+  std::optional<SortValues> values;
+  if (after) values = SortValues{*after};
+  return PageBody(size, R"({"match_all":{}})", kByKey, values);
+}
+
+}  // namespace saffron::elastic

@@ -1,0 +1,60 @@
+// The one field that filters and full text look at: what a document holds, as terms whose order by
+// bytes is the order of the domain. Property names never become fields of the engine for it, and no
+// value is of a type that the engine could refuse.
+//
+//   name=            the property is there and not null
+//   name=1t name=1f  it is, or one of its elements is, true or false
+//   name=2NUMBER     ... a number: the bits of the double, so turned that they sort, in
+//   hexadecimal;
+//                    from 2^53 on followed by "f" (was no integer) or "w" and the bits of the
+//                    integer, because integers are compared exactly and doubles are not
+//   name=3TEXT       ... a string
+//   name~word        a word of it, at any depth
+//   ~word            a word of any property
+//
+// A text or word of more than kLongestText bytes is cut there (between characters) and its SHA-256
+// appended: it is found whole, and by its first kLongestText bytes. The engine's bound is 32,766.
+// Stored indexes depend on it: a change is a new format.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "adapters/embedded/search_query.h"
+#include "domain/json_text.h"
+
+namespace saffron::elastic {
+
+inline constexpr std::size_t kLongestText = 8'000;
+
+// "name" as it stands before the sign: identical for the names that an ontology allows.
+std::string TermName(std::string_view property);
+// A text or word, cut; `prefix`: without the hash, to look for what begins with it.
+std::string BoundedText(std::string_view text);
+std::string BoundedPrefix(std::string_view text);
+
+// A number as a key, and how it lies among the others: every equal key is in [low, high), and when
+// `exact` is set only `key` itself and `low`+"f" are equal to it.
+struct NumberKey {
+  std::string low, high, key;
+  bool exact = false;
+};
+NumberKey KeyOf(const Scalar& number);
+
+// What stands after "name=": kind and value.
+std::string ScalarKey(const Scalar& scalar);
+
+// One property of a document as it is indexed.
+struct IndexedProperty {
+  std::string_view name;           // as the document has it; lives until the next call
+  std::vector<std::string> terms;  // whole terms
+  std::string least, greatest;     // scalar keys to sort by; empty: none
+};
+// Calls `visit` for each property of a JSON object that is not null; the last of a name counts.
+void ForEachProperty(std::string_view document,
+                     const std::function<void(const IndexedProperty&)>& visit);
+
+}  // namespace saffron::elastic
