@@ -272,21 +272,9 @@ std::vector<Engine> EnginesOf(const Config& config, const ServiceParts& parts) {
           {"ELASTICSEARCH_URL", config.elasticsearch_url, parts.needs_search()}};
 }
 
-// "http://user:***@host": what may be shown of a URL.
-std::string WithoutPassword(std::string_view url) {
-  const std::size_t scheme = url.find("://");
-  if (scheme == std::string_view::npos) return std::string(url);
-  const std::size_t host = url.find_first_of("/?#", scheme + 3);
-  const std::size_t at = url.substr(0, host).rfind('@');
-  if (at == std::string_view::npos || at < scheme) return std::string(url);
-  const std::size_t colon = url.find(':', scheme + 3);
-  if (colon == std::string_view::npos || colon > at) return std::string(url);
-  return std::string(url.substr(0, colon + 1)).append("***").append(url.substr(at));
-}
-
 std::string Showable(const Variable& variable, std::string_view value) {
   if (variable.secrecy == Secrecy::kSecret) return "***";
-  if (variable.kind == VariableKind::kUrl) return WithoutPassword(value);
+  if (variable.kind == VariableKind::kUrl) return ShownUrl(value);
   return std::string(value);
 }
 
@@ -305,6 +293,25 @@ bool Config::AllEmbedded() const {
   const auto engines = EnginesOf(*this, PartsOf(Service::kAll));
   return std::all_of(engines.begin(), engines.end(),
                      [](const Engine& engine) { return engine.value.empty(); });
+}
+
+bool Config::AllServers() const {
+  const auto engines = EnginesOf(*this, PartsOf(Service::kAll));
+  return std::none_of(engines.begin(), engines.end(),
+                      [](const Engine& engine) { return engine.value.empty(); });
+}
+
+std::string ShownUrl(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string(url);
+  // A password may have a '/' or '@' in it, though it should not.
+  const std::size_t at = url.rfind('@');
+  const std::size_t colon = url.find(':', scheme + 3);
+  if (at == std::string_view::npos || colon == std::string_view::npos || colon > at) {
+    return std::string(url);
+  }
+  return std::string(url.substr(0, colon + 1)).append("***").append(url.substr(at));
 }
 
 LogLevel Config::Level() const {

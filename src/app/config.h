@@ -85,9 +85,14 @@ struct Config {
   std::uint32_t TopicPartitions() const;
   // No engine is a server: everything lies below data_dir.
   bool AllEmbedded() const;
+  // Every engine is a server: this process owns nothing but its memory.
+  bool AllServers() const;
   LogLevel Level() const;
   LogFormat Format() const;
 };
+
+// What may be shown of a URL: "http://user:***@host", and nothing of a query.
+std::string ShownUrl(std::string_view url);
 
 enum class VariableKind { kBool, kInteger, kSeconds, kChoice, kUrl, kText, kAddress };
 enum class Secrecy { kPlain, kSecret };

@@ -1,14 +1,19 @@
-// What is done to the data while no server runs, under the lock of the log's store.
+// What is done to the data while no server runs.
 #pragma once
 
 #include "eventlog/recovery.h"
 
 namespace saffron {
 
-// Folds the whole log into a registry, whose rows are forgotten first. For a store that no other
-// process can write to. kNotFound when there is no log. What was parked is free again and is
-// decided by the next server. A crash leaves a registry that the next start folds to its end.
-Status FoldIntoRegistry(ObjectStore& store, AppendRegistry& registry, Runtime& runtime, Log& log,
-                        const RecoveryProgress& progress);
+enum class LogWriters {
+  kThisProcessAlone,  // a directory under its lock
+  kOthersToo,         // their writes may still land
+};
+
+// Folds the whole log into a registry, whose rows are forgotten first. kNotFound when there is no
+// log. What was parked is free again and is decided by the next server. A crash leaves a registry
+// that the next start folds to its end.
+Status FoldIntoRegistry(ObjectStore& store, AppendRegistry& registry, LogWriters writers,
+                        Runtime& runtime, Log& log, const RecoveryProgress& progress);
 
 }  // namespace saffron
