@@ -16,6 +16,7 @@
 // password in it.
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -33,10 +34,9 @@
 namespace saffron {
 
 namespace postgres {
-class Connection;
+class Address;
 class Listener;
 class Pool;
-class Trip;
 }  // namespace postgres
 
 class PostgresRegistry final : public AppendRegistry, public ClaimRegistry {
@@ -61,13 +61,16 @@ class PostgresRegistry final : public AppendRegistry, public ClaimRegistry {
   // At most once.
   void OnSettled(std::function<void(SlotNumber)> callback);
 
+  // "host:port/database", without user and password.
+  std::string address() const;
+
   // For metrics.
   struct Info {
-    std::size_t connections = 0;      // open now
-    std::uint64_t transactions = 0;   // of both ports, as answered
-    std::uint64_t retries = 0;        // after a serialization failure or deadlock
-    std::uint64_t round_trips = 0;    // to the server, of all calls
-    std::uint64_t reconnects = 0;     // connections that replaced a lost one
+    std::size_t connections = 0;     // open now
+    std::uint64_t transactions = 0;  // of both ports, as answered
+    std::uint64_t retries = 0;       // after a serialization failure or deadlock
+    std::uint64_t round_trips = 0;   // to the server, of all calls
+    std::uint64_t reconnects = 0;    // connections that replaced a lost one
   };
   Info Describe() const;
 
@@ -99,10 +102,11 @@ class PostgresRegistry final : public AppendRegistry, public ClaimRegistry {
   Result<std::uint64_t> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
 
  private:
-  PostgresRegistry(Options options, Log& log);
+  PostgresRegistry(Options options, postgres::Address address, Log& log);
 
   const Options options_;
   Log& log_;
+  std::atomic<std::uint64_t> transactions_{0};
   const std::unique_ptr<postgres::Pool> pool_;
   std::unique_ptr<postgres::Listener> listener_;
 };
