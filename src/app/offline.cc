@@ -9,8 +9,8 @@ Status FoldIntoRegistry(ObjectStore& store, AppendRegistry& registry, LogWriters
   if (there.Is(Code::kNotFound)) return NotFound("no log in " + store.Describe());
   if (!there.ok()) return there.error();
   SAFFRON_ASSIGN(EventLogFormat format, OpenFormat(store, runtime, {}, false));
-  LogContext context{runtime, store, registry, log, format, 0, "rebuild",
-                     writers == LogWriters::kThisProcessAlone};
+  LogContext context{runtime, store, registry,  log,
+                     format,  0,     "rebuild", writers == LogWriters::kThisProcessAlone};
   return RebuildRegistry(context, progress);
 }
 

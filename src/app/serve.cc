@@ -160,10 +160,10 @@ class Serving {
  private:
   Status OpenApi(OmsOptions options) {
     Pipeline& pipeline = *pipeline_;
-    admin_ = std::make_unique<Admin>(
-        AdminParts{pipeline.context(), pipeline.append(), *engines_.claims, *engines_.bus,
-                   *engines_.graph, *engines_.search, pipeline.owner(),
-                   setting_.config.publisher_checkpoint_key, [&pipeline] { pipeline.SweepSoon(); }});
+    admin_ = std::make_unique<Admin>(AdminParts{
+        pipeline.context(), pipeline.append(), *engines_.claims, *engines_.bus, *engines_.graph,
+        *engines_.search, pipeline.owner(), setting_.config.publisher_checkpoint_key,
+        [&pipeline] { pipeline.SweepSoon(); }});
     OmsParts parts{pipeline.context(),
                    pipeline.append(),
                    *engines_.claims,
@@ -206,11 +206,13 @@ Status RunUntilSignal(const EngineSetting& setting, Engines& engines) {
                        {"log_id", serving.pipeline().context().format.log}});
   int signal = WaitForStopSignal();
   log.Info("stopping", {{"signal", signal}});
-  std::unique_ptr<Task> stopping = setting.runtime.Spawn("stop", [&serving, main = ::pthread_self()] {
-    serving.Stop();
-    // It is blocked, and wakes the wait below. NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
-    ::pthread_kill(main, SIGTERM);
-  });
+  std::unique_ptr<Task> stopping =
+      setting.runtime.Spawn("stop", [&serving, main = ::pthread_self()] {
+        serving.Stop();
+        // It is blocked, and wakes the wait below.
+        // NOLINTNEXTLINE(bugprone-bad-signal-to-kill-thread)
+        ::pthread_kill(main, SIGTERM);
+      });
   WaitForStopSignal();
   if (!serving.pipeline().stopped()) {
     log.Warning("stopped_at_once", {});

@@ -10,11 +10,15 @@
 #include "adapters/kafka/kafka_bus.h"
 #include "adapters/postgres/postgres_registry.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
+#ifdef SAFFRON_HAS_s3
 #include "adapters/s3/s3_store.h"
+#endif
 #include "adapters/sqlite/sqlite_bus.h"
 #include "adapters/sqlite/sqlite_graph.h"
 #include "adapters/sqlite/sqlite_search.h"
+#ifdef SAFFRON_HAS_terminusdb
 #include "adapters/terminusdb/terminus_graph.h"
+#endif
 #include "eventlog/recovery.h"
 
 namespace saffron {
@@ -48,6 +52,7 @@ Result<std::unique_ptr<ObjectStore>> OpenDirectory(const Config& config) {
 
 Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting) {
   const Config& config = setting.config;
+#ifdef SAFFRON_HAS_s3
   S3StoreOptions options;
   options.endpoint_url = config.minio_endpoint_url;
   options.bucket = config.bucket;
@@ -62,6 +67,9 @@ Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting) {
   SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> opened,
                  S3Store::Open(std::move(options), setting.runtime, setting.log));
   return opened;
+#else
+  return Invalid("no S3 yet" + config.bucket);
+#endif
 }
 
 Result<Registries> OpenRocksdb(const Config& config) {
@@ -73,8 +81,7 @@ Result<Registries> OpenRocksdb(const Config& config) {
 
 Status OpenRegistryEngine(const EngineSetting& setting, Engines& engines) {
   const bool server = !setting.config.postgres_url.empty();
-  SAFFRON_ASSIGN(Registries opened,
-                 server ? OpenPostgres(setting) : OpenRocksdb(setting.config));
+  SAFFRON_ASSIGN(Registries opened, server ? OpenPostgres(setting) : OpenRocksdb(setting.config));
   engines.registry = std::move(opened.append);
   engines.claims = std::move(opened.claims);
   engines.settled = std::move(opened.settled);
@@ -119,6 +126,7 @@ Status OpenGraph(const EngineSetting& setting, Engines& engines) {
     engines.described.emplace_back("graph", "sqlite " + graph.directory);
     return Ok();
   }
+#ifdef SAFFRON_HAS_terminusdb
   TerminusGraphOptions graph;
   graph.url = config.terminus_server_url;
   graph.account = config.terminus_account;
@@ -131,6 +139,9 @@ Status OpenGraph(const EngineSetting& setting, Engines& engines) {
                  TerminusGraph::Open(std::move(graph), setting.runtime, setting.log));
   engines.described.emplace_back("graph", where);
   return Ok();
+#else
+  return Invalid("no TerminusDB yet");
+#endif
 }
 
 Status OpenSearch(const EngineSetting& setting, Engines& engines) {
@@ -150,7 +161,7 @@ Status OpenSearch(const EngineSetting& setting, Engines& engines) {
   search.user = config.elasticsearch_user;
   search.password = config.elasticsearch_password;
   search.api_key = config.elasticsearch_api_key;
-  search.http.ca_file = config.elasticsearch_ca_file;
+  search.ca_file = config.elasticsearch_ca_file;
   search.prefix = config.elasticsearch_prefix;
   const std::string where = "elasticsearch " + search.prefix + " at " + ShownUrl(search.url);
   SAFFRON_ASSIGN(engines.search,
@@ -184,7 +195,8 @@ Result<Registries> OpenPostgres(const EngineSetting& setting) {
                  PostgresRegistry::Open(std::move(options), setting.log));
   auto settled = std::make_shared<SettledFeed>();
   opened->OnSettled([settled](SlotNumber slot) { settled->Tell(slot); });
-  return Registries{opened, opened, settled, config.sequence_schema + " at " + ShownUrl(config.postgres_url)};
+  return Registries{opened, opened, settled,
+                    config.sequence_schema + " at " + ShownUrl(config.postgres_url)};
 }
 
 Result<Engines> OpenEnginesOf(const EngineSetting& setting) {
