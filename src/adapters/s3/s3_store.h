@@ -47,8 +47,8 @@ struct S3StoreOptions {
 };
 
 // Conditions are If-None-Match and If-Match, so the commit of a slot is one request. Every request
-// carries the SHA-256 of its body and every put a CRC-32C besides, which the server compares; what
-// is read is compared with the CRC-32C that the server kept, where it returns one.
+// carries the SHA-256 of its body, signed, and the server compares it. A put keeps its CRC-32C
+// beside the object, and Get compares what it reads with it, where the server returns one.
 //
 // What is repeated inside a call, and what never: a put-if-absent is repeated after an unknown
 // outcome, for it can win only once; if it is then refused, the answer is kConflict, "it may be
@@ -78,6 +78,7 @@ class S3Store final : public ObjectStore {
 
  private:
   S3Store(std::unique_ptr<S3Requests> requests, std::string description);
+  Result<std::uint64_t> SizeOf(std::string_view key);
 
   const std::unique_ptr<S3Requests> requests_;
   const std::string description_;  // "S3 bucket spice-event-store at http://127.0.0.1:9000"
