@@ -25,6 +25,8 @@ class RealServer {
 
   // As its script prints it: a URL, or host:port.
   const std::string& address() const { return address_; }
+  // What its script was given as DIR.
+  const std::string& folder() const { return folder_; }
 
   // The data and the address stay; Up waits until it is ready again.
   void Down();

@@ -66,9 +66,8 @@ Result<KafkaAdmin::Shape> KafkaAdmin::ShapeOf(const std::string& topic) {
                     &rd_kafka_topic_destroy);
   if (handle == nullptr) return client->ErrorOf(doing, rd_kafka_last_error());
   const rd_kafka_metadata_t* metadata = nullptr;
-  rd_kafka_resp_err_t code =
-      rd_kafka_metadata(client->get(), 0, handle.get(), &metadata,
-                        KafkaMilliseconds(options_.request_timeout));
+  rd_kafka_resp_err_t code = rd_kafka_metadata(client->get(), 0, handle.get(), &metadata,
+                                               KafkaMilliseconds(options_.request_timeout));
   rd_kafka_poll(client->get(), 0);  // takes the complaints
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf(doing, code);
   client->Answered();
@@ -97,12 +96,11 @@ Result<std::map<std::string, KafkaAdmin::Settings>> KafkaAdmin::SettingsOf(
                        &rd_kafka_ConfigResource_destroy);
     resources.push_back(owned.back().get());
   }
-  SAFFRON_ASSIGN(KafkaEvent event,
-                 Ask("read topic settings", RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
-                     [&](rd_kafka_t* client, auto* options, auto* queue) {
-                       rd_kafka_DescribeConfigs(client, resources.data(), resources.size(),
-                                                options, queue);
-                     }));
+  SAFFRON_ASSIGN(KafkaEvent event, Ask("read topic settings", RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
+                                       [&](rd_kafka_t* client, auto* options, auto* queue) {
+                                         rd_kafka_DescribeConfigs(client, resources.data(),
+                                                                  resources.size(), options, queue);
+                                       }));
   std::size_t count = 0;
   const rd_kafka_ConfigResource_t** found = rd_kafka_DescribeConfigs_result_resources(
       rd_kafka_event_DescribeConfigs_result(event.get()), &count);
@@ -115,8 +113,8 @@ Result<std::map<std::string, KafkaAdmin::Settings>> KafkaAdmin::SettingsOf(
     for (std::size_t j = 0; j < entries; ++j) {
       const char* value = rd_kafka_ConfigEntry_value(entry[j]);
       settings[rd_kafka_ConfigEntry_name(entry[j])] = {
-          value == nullptr ? "" : value, rd_kafka_ConfigEntry_source(entry[j]) ==
-                                             RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG};
+          value == nullptr ? "" : value,
+          rd_kafka_ConfigEntry_source(entry[j]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG};
     }
   }
   return all;

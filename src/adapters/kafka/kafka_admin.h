@@ -22,8 +22,8 @@
 namespace saffron {
 
 // A topic's id: librdkafka does not tell Kafka's own, so each topic carries a mark that goes with
-// it, in a setting that means nothing to a topic that is not compacted (docs/adr/0012). EnsureTopics
-// marks what it makes, and what others made.
+// it, in a setting that means nothing to a topic that is not compacted (docs/adr/0012).
+// EnsureTopics marks what it makes, and what others made.
 //
 // Thread-safe.
 class KafkaAdmin {

@@ -36,8 +36,8 @@ Result<std::unique_ptr<KafkaBus>> KafkaBus::Open(Runtime& runtime, Log& log, Met
     SAFFRON_TRY(parts->admin.Ping(parts->options.connect_timeout));
   }
   if (metrics != nullptr) {
-    parts->lag = std::make_unique<KafkaLag>(parts->admin, *metrics, runtime,
-                                            parts->options.lag_interval);
+    parts->lag =
+        std::make_unique<KafkaLag>(parts->admin, *metrics, runtime, parts->options.lag_interval);
   }
   return std::unique_ptr<KafkaBus>(new KafkaBus(std::move(parts)));
 }
@@ -65,8 +65,7 @@ Result<std::unique_ptr<BusConsumer>> KafkaBus::Subscribe(const std::string& grou
   return consumer;
 }
 
-Result<std::map<TopicPartition, CommittedOffset>> KafkaBus::GroupOffsets(
-    const std::string& group) {
+Result<std::map<TopicPartition, CommittedOffset>> KafkaBus::GroupOffsets(const std::string& group) {
   return parts_->admin.GroupOffsets(group);
 }
 

@@ -46,11 +46,12 @@ BusRecord RecordOf(const rd_kafka_message_t& message) {
   }
   rd_kafka_headers_t* headers = nullptr;
   if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
+  record.headers.reserve(rd_kafka_header_cnt(headers));
   const char* name = nullptr;
   const void* value = nullptr;
   std::size_t size = 0;
-  for (std::size_t i = 0; rd_kafka_header_get_all(headers, i, &name, &value, &size) ==
-                          RD_KAFKA_RESP_ERR_NO_ERROR;
+  for (std::size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
        ++i) {
     const char* bytes = value == nullptr ? "" : static_cast<const char*>(value);
     record.headers.emplace_back(name, std::string(bytes, size));
@@ -61,9 +62,8 @@ BusRecord RecordOf(const rd_kafka_message_t& message) {
 }  // namespace
 
 Result<std::unique_ptr<BusConsumer>> KafkaConsumer::Join(const KafkaSettings& settings,
-                                                         Duration request_timeout,
-                                                         Runtime& runtime, Log& log,
-                                                         const std::string& group,
+                                                         Duration request_timeout, Runtime& runtime,
+                                                         Log& log, const std::string& group,
                                                          const std::vector<std::string>& topics) {
   std::unique_ptr<KafkaConsumer> consumer(new KafkaConsumer(request_timeout, runtime, group));
   SAFFRON_ASSIGN(consumer->generation_, KafkaGeneration::Of(group));
@@ -87,15 +87,13 @@ KafkaConsumer::~KafkaConsumer() {
   if (handle_ == nullptr) return;
   rd_kafka_t* client = handle_->get();
   KafkaQueue queue(rd_kafka_queue_new(client), &rd_kafka_queue_destroy);
-  KafkaFailure failure(rd_kafka_consumer_close_queue(client, queue.get()),
-                       &rd_kafka_error_destroy);
+  KafkaFailure failure(rd_kafka_consumer_close_queue(client, queue.get()), &rd_kafka_error_destroy);
   const Instant until = runtime_.Now() + kLeavePatience;
   while (failure == nullptr && !rd_kafka_consumer_closed(client) && runtime_.Now() < until) {
     KafkaEvent event(rd_kafka_queue_poll(queue.get(), KafkaMilliseconds(kSlice)),
                      &rd_kafka_event_destroy);
     if (event == nullptr || rd_kafka_event_type(event.get()) != RD_KAFKA_EVENT_REBALANCE) continue;
-    Rebalanced(rd_kafka_event_error(event.get()),
-               rd_kafka_event_topic_partition_list(event.get()));
+    Rebalanced(rd_kafka_event_error(event.get()), rd_kafka_event_topic_partition_list(event.get()));
   }
 }
 
@@ -201,8 +199,8 @@ void KafkaConsumer::Take(const rd_kafka_message_t& message) {
 Status KafkaConsumer::AskIfSuspect() {
   if (!handle_->Suspect()) return Ok();
   const rd_kafka_metadata_t* metadata = nullptr;
-  const rd_kafka_resp_err_t code = rd_kafka_metadata(handle_->get(), 0, nullptr, &metadata,
-                                                     KafkaMilliseconds(kProbeTimeout));
+  const rd_kafka_resp_err_t code =
+      rd_kafka_metadata(handle_->get(), 0, nullptr, &metadata, KafkaMilliseconds(kProbeTimeout));
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) {
     return handle_->ErrorOf("consume as " + group_, code);
   }

@@ -67,10 +67,10 @@ class KafkaConsumer final : public BusConsumer {
   std::unique_ptr<KafkaHandle> handle_;
   std::optional<KafkaGeneration> generation_;
   std::map<TopicPartition, Owned> owned_;
-  std::size_t seeking_ = 0;    // of owned_
+  std::size_t seeking_ = 0;  // of owned_
   std::size_t batch_bytes_ = 0;
-  Instant generation_at_{};    // when it was last asked for
-  bool rebalanced_ = false;    // since then
+  Instant generation_at_{};  // when it was last asked for
+  bool rebalanced_ = false;  // since then
   BusBatch batch_;
   std::optional<Error> failure_;  // of the next Poll
 };

@@ -60,9 +60,9 @@ Result<std::unique_ptr<KafkaHandle>> KafkaHandle::Consumer(const KafkaSettings& 
                                                            Rebalance rebalance) {
   SAFFRON_ASSIGN(KafkaConf conf, settings.Consumer(group));
   rd_kafka_conf_set_rebalance_cb(
-      conf.get(), [](rd_kafka_t*, rd_kafka_resp_err_t code,
-                     rd_kafka_topic_partition_list_t* partitions,
-                     void* opaque) { Of(opaque).rebalance_(code, partitions); });
+      conf.get(),
+      [](rd_kafka_t*, rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions,
+         void* opaque) { Of(opaque).rebalance_(code, partitions); });
   std::unique_ptr<KafkaHandle> handle(new KafkaHandle(settings, log, std::move(rebalance)));
   SAFFRON_TRY(handle->Start(RD_KAFKA_CONSUMER, std::move(conf)));
   rd_kafka_poll_set_consumer(handle->get());
@@ -71,15 +71,15 @@ Result<std::unique_ptr<KafkaHandle>> KafkaHandle::Consumer(const KafkaSettings& 
 
 Status KafkaHandle::Start(rd_kafka_type_t type, KafkaConf conf) {
   rd_kafka_conf_set_opaque(conf.get(), this);
-  rd_kafka_conf_set_error_cb(conf.get(), [](rd_kafka_t*, int code, const char* reason,
-                                            void* opaque) {
-    Of(opaque).Complained(static_cast<rd_kafka_resp_err_t>(code), reason);
-  });
-  rd_kafka_conf_set_log_cb(conf.get(), [](const rd_kafka_t* client, int level,
-                                          const char* facility, const char* text) {
-    void* opaque = rd_kafka_opaque(client);
-    if (opaque != nullptr) Of(opaque).Logged(level, facility, text);
-  });
+  rd_kafka_conf_set_error_cb(
+      conf.get(), [](rd_kafka_t*, int code, const char* reason, void* opaque) {
+        Of(opaque).Complained(static_cast<rd_kafka_resp_err_t>(code), reason);
+      });
+  rd_kafka_conf_set_log_cb(
+      conf.get(), [](const rd_kafka_t* client, int level, const char* facility, const char* text) {
+        void* opaque = rd_kafka_opaque(client);
+        if (opaque != nullptr) Of(opaque).Logged(level, facility, text);
+      });
   char why[512];
   client_ = rd_kafka_new(type, conf.get(), why, sizeof why);
   // Settings that contradict each other are found here only; the text names them.

@@ -19,9 +19,8 @@
 
 namespace saffron {
 
-using KafkaPartitions =
-    std::unique_ptr<rd_kafka_topic_partition_list_t,
-                    decltype(&rd_kafka_topic_partition_list_destroy)>;
+using KafkaPartitions = std::unique_ptr<rd_kafka_topic_partition_list_t,
+                                        decltype(&rd_kafka_topic_partition_list_destroy)>;
 using KafkaTopic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
 using KafkaQueue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)>;
 using KafkaEvent = std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)>;

@@ -178,8 +178,7 @@ Result<KafkaProducer::Produced> KafkaProducer::ProduceOnce(
     return UnknownOutcome("kafka: produce: no report");
   }
   char why[512];
-  if (rd_kafka_fatal_error(session->handle->get(), why, sizeof why) !=
-      RD_KAFKA_RESP_ERR_NO_ERROR) {
+  if (rd_kafka_fatal_error(session->handle->get(), why, sizeof why) != RD_KAFKA_RESP_ERR_NO_ERROR) {
     log_.Warning("kafka.producer_replaced", {{"why", settings_.Scrub(why)}});
     Replace(session);
   }

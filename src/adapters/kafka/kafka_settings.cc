@@ -99,8 +99,8 @@ Result<KafkaConf> KafkaSettings::Producer() const {
                {"reconnect.backoff.max.ms", "1000"},
                {"topic.metadata.refresh.interval.ms", "10000"},
                {"topic.metadata.propagation.max.ms", "2000"},
-               // Not waited for: Produce says when its last message is in.
-               {"linger.ms", "50"}},
+               // So that the messages of a call become batches; none, and they leave one by one.
+               {"linger.ms", "1"}},
               {{"bootstrap.servers", bootstrap_servers_},
                {"allow.auto.create.topics", "false"},
                {"enable.idempotence", "true"},

@@ -25,14 +25,19 @@ Client Connect(const std::string& address) {
   return {rd_kafka_new(RD_KAFKA_PRODUCER, conf, why, sizeof why), &rd_kafka_destroy};
 }
 
-// Whether the broker said yes.
+// Whether the broker said yes; `look` at the answer, before the client is gone.
 bool Ask(const std::string& address,
-         const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& send) {
+         const std::function<void(rd_kafka_t*, rd_kafka_queue_t*)>& send,
+         const std::function<void(rd_kafka_event_t*)>& look = nullptr) {
   Client client = Connect(address);
   Queue queue(rd_kafka_queue_new(client.get()), &rd_kafka_queue_destroy);
   send(client.get(), queue.get());
   Event event(rd_kafka_queue_poll(queue.get(), kTimeoutMs), &rd_kafka_event_destroy);
-  return event != nullptr && rd_kafka_event_error(event.get()) == RD_KAFKA_RESP_ERR_NO_ERROR;
+  if (event == nullptr || rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+    return false;
+  }
+  if (look) look(event.get());
+  return true;
 }
 
 bool Exists(rd_kafka_t* client, const std::string& topic) {
@@ -96,6 +101,24 @@ bool DeleteKafkaTopic(const std::string& address, const std::string& topic) {
   });
   rd_kafka_DeleteTopic_destroy(gone);
   return ok && Await(address, topic, false);
+}
+
+std::vector<std::string> KafkaGroups(const std::string& address) {
+  std::vector<std::string> groups;
+  Ask(
+      address,
+      [](rd_kafka_t* client, rd_kafka_queue_t* queue) {
+        rd_kafka_ListConsumerGroups(client, nullptr, queue);
+      },
+      [&groups](rd_kafka_event_t* event) {
+        std::size_t count = 0;
+        const rd_kafka_ConsumerGroupListing_t** listed = rd_kafka_ListConsumerGroups_result_valid(
+            rd_kafka_event_ListConsumerGroups_result(event), &count);
+        for (std::size_t i = 0; i < count; ++i) {
+          groups.emplace_back(rd_kafka_ConsumerGroupListing_group_id(listed[i]));
+        }
+      });
+  return groups;
 }
 
 bool SetGroupOffset(const std::string& address, const std::string& group,

@@ -6,7 +6,10 @@
 
 #include <cstdint>
 #include <map>
+#include <mutex>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "adapters/kafka/kafka_bus.h"
 #include "ports/message_bus.h"
@@ -22,11 +25,31 @@ bool MakeKafkaTopic(const std::string& address, const TopicSpec& topic,
                     const std::map<std::string, std::string>& settings);
 // Returns once it is gone.
 bool DeleteKafkaTopic(const std::string& address, const std::string& topic);
+std::vector<std::string> KafkaGroups(const std::string& address);
 // Of a group without members.
 bool SetGroupOffset(const std::string& address, const std::string& group,
                     const TopicPartition& partition, std::int64_t offset);
 // A name unlike any other.
 std::string NewKafkaName(const std::string& what);
+
+// A log that can be read.
+class KeptLog {
+ public:
+  Log log{{.level = LogLevel::kDebug, .format = LogFormat::kText},
+          [] { return WallTime(); },
+          [this](std::string_view line) {
+            std::lock_guard<std::mutex> lock(mutex_);
+            text_.append(line);
+          }};
+  std::string Text() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return text_;
+  }
+
+ private:
+  std::mutex mutex_;
+  std::string text_;
+};
 
 }  // namespace saffron
 

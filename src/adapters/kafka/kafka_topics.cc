@@ -123,14 +123,14 @@ Status KafkaAdmin::Create(const std::vector<TopicSpec>& topics) {
     owned.push_back(std::move(one));
   }
   SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client, producer_.Client());
-  SAFFRON_ASSIGN(KafkaEvent event,
-                 Ask("make topics", RD_KAFKA_ADMIN_OP_CREATETOPICS,
-                     [&](rd_kafka_t* asked, auto* options, auto* queue) {
-                       rd_kafka_CreateTopics(asked, made.data(), made.size(), options, queue);
-                     }));
+  SAFFRON_ASSIGN(KafkaEvent event, Ask("make topics", RD_KAFKA_ADMIN_OP_CREATETOPICS,
+                                       [&](rd_kafka_t* asked, auto* options, auto* queue) {
+                                         rd_kafka_CreateTopics(asked, made.data(), made.size(),
+                                                               options, queue);
+                                       }));
   std::size_t count = 0;
-  const rd_kafka_topic_result_t** results = rd_kafka_CreateTopics_result_topics(
-      rd_kafka_event_CreateTopics_result(event.get()), &count);
+  const rd_kafka_topic_result_t** results =
+      rd_kafka_CreateTopics_result_topics(rd_kafka_event_CreateTopics_result(event.get()), &count);
   SAFFRON_TRY(StatusOf(*client, results, count));
   for (const TopicSpec& topic : topics) {
     log_.Info("kafka.topic_made", {{"topic", topic.name}, {"partitions", topic.partitions}});
