@@ -19,7 +19,7 @@ import urllib.parse
 
 from terminusdb_faults import ControlHandler, Faults
 from terminusdb_routes import Deleted, Routes, odd_json
-from terminusdb_store import Refusal, Store, Untaught
+from terminusdb_store import Refusal, Store, Untaught, request_id
 
 DENIED = "'@schema':'Action/instance_read_access'"
 
