@@ -22,6 +22,9 @@ from terminusdb_routes import Deleted, Routes, odd_json
 from terminusdb_store import Refusal, Store, Untaught, request_id
 
 DENIED = "'@schema':'Action/instance_read_access'"
+METHODS = {"ok": ("GET",), "info": ("GET",), "woql": ("POST",), "optimize": ("POST",),
+           "db": ("GET", "HEAD", "POST", "DELETE"),
+           "document": ("GET", "HEAD", "POST", "PUT", "DELETE")}
 
 
 class Cut(Exception):
@@ -81,7 +84,7 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
             elif fault["action"] == "drop":
                 raise Cut
             elif fault["action"] == "status":
-                raise Refusal(fault["status"], body={"api:message": "planned"})
+                raise Refusal(fault["status"], body=fault.get("body", {"api:message": "planned"}))
 
     def read_body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
@@ -143,6 +146,8 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
         name = parts[1]
         if name == "ok" and self.command == "GET" and len(parts) == 2:
             return self.answer(200, text="", kind="application/octets")
+        if self.command not in METHODS.get(name, (self.command,)):
+            return self.answer(405, text="<!DOCTYPE html>", kind="text/html; charset=UTF-8")
         user = self.authenticate()
         if name == "info" and self.command == "GET" and len(parts) == 2:
             return self.info(user)

@@ -1,9 +1,9 @@
 """Planned faults of the TerminusDB double, and the port that plans them.
 
-POST /fault {action, method, path, skip, times, ms, status}: for requests of that method whose path
-holds that text. Actions: lose_answer (applied, then the connection is cut), drop (cut before),
-delay (ms), status (answered so, not applied), hold (a write stops between its checks and its
-transaction, where a real one may be overtaken).
+POST /fault {action, method, path, skip, times, ms, status, body}: for requests of that method whose
+path holds that text. Actions: lose_answer (applied, then the connection is cut), drop (cut before),
+delay (ms), status (answered so, with a body if given, and not applied), hold (a write stops between
+its checks and its transaction, where a real one may be overtaken).
 POST /held waits until one is held, POST /release lets it go on, POST /set {retries} changes the
 option, GET /seen counts requests, GET /untaught lists what was refused.
 """
