@@ -74,6 +74,9 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
             self.answer(400, {"@type": "double:NotTaught", "api:message": text})
         except Refusal as refusal:
             self.answer_refusal(refusal)
+        finally:
+            if any(fault["action"] == "hold" for fault in self.faults):
+                self.server.faults.finish()
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any
 
