@@ -10,15 +10,11 @@
 #include "adapters/kafka/kafka_bus.h"
 #include "adapters/postgres/postgres_registry.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
-#ifdef SAFFRON_HAS_s3
 #include "adapters/s3/s3_store.h"
-#endif
 #include "adapters/sqlite/sqlite_bus.h"
 #include "adapters/sqlite/sqlite_graph.h"
 #include "adapters/sqlite/sqlite_search.h"
-#ifdef SAFFRON_HAS_terminusdb
 #include "adapters/terminusdb/terminus_graph.h"
-#endif
 #include "eventlog/recovery.h"
 
 namespace saffron {
@@ -52,7 +48,6 @@ Result<std::unique_ptr<ObjectStore>> OpenDirectory(const Config& config) {
 
 Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting) {
   const Config& config = setting.config;
-#ifdef SAFFRON_HAS_s3
   S3StoreOptions options;
   options.endpoint_url = config.minio_endpoint_url;
   options.bucket = config.bucket;
@@ -67,9 +62,6 @@ Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting) {
   SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> opened,
                  S3Store::Open(std::move(options), setting.runtime, setting.log));
   return opened;
-#else
-  return Invalid("no S3 yet" + config.bucket);
-#endif
 }
 
 Result<Registries> OpenRocksdb(const Config& config) {
@@ -126,7 +118,6 @@ Status OpenGraph(const EngineSetting& setting, Engines& engines) {
     engines.described.emplace_back("graph", "sqlite " + graph.directory);
     return Ok();
   }
-#ifdef SAFFRON_HAS_terminusdb
   TerminusGraphOptions graph;
   graph.url = config.terminus_server_url;
   graph.account = config.terminus_account;
@@ -139,9 +130,6 @@ Status OpenGraph(const EngineSetting& setting, Engines& engines) {
                  TerminusGraph::Open(std::move(graph), setting.runtime, setting.log));
   engines.described.emplace_back("graph", where);
   return Ok();
-#else
-  return Invalid("no TerminusDB yet");
-#endif
 }
 
 Status OpenSearch(const EngineSetting& setting, Engines& engines) {

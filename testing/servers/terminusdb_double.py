@@ -19,9 +19,12 @@ import urllib.parse
 
 from terminusdb_faults import ControlHandler, Faults
 from terminusdb_routes import Deleted, Routes, odd_json
-from terminusdb_store import Refusal, Store, Untaught
+from terminusdb_store import Refusal, Store, Untaught, request_id
 
 DENIED = "'@schema':'Action/instance_read_access'"
+METHODS = {"ok": ("GET",), "info": ("GET",), "woql": ("POST",), "optimize": ("POST",),
+           "db": ("GET", "HEAD", "POST", "DELETE"),
+           "document": ("GET", "HEAD", "POST", "PUT", "DELETE")}
 
 
 class Cut(Exception):
@@ -71,6 +74,9 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
             self.answer(400, {"@type": "double:NotTaught", "api:message": text})
         except Refusal as refusal:
             self.answer_refusal(refusal)
+        finally:
+            if any(fault["action"] == "hold" for fault in self.faults):
+                self.server.faults.finish()
 
     do_GET = do_POST = do_PUT = do_DELETE = do_HEAD = do_PATCH = handle_any
 
@@ -81,7 +87,7 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
             elif fault["action"] == "drop":
                 raise Cut
             elif fault["action"] == "status":
-                raise Refusal(fault["status"], body={"api:message": "planned"})
+                raise Refusal(fault["status"], body=fault.get("body", {"api:message": "planned"}))
 
     def read_body(self):
         if "chunked" in self.headers.get("Transfer-Encoding", ""):
@@ -143,6 +149,8 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
         name = parts[1]
         if name == "ok" and self.command == "GET" and len(parts) == 2:
             return self.answer(200, text="", kind="application/octets")
+        if self.command not in METHODS.get(name, (self.command,)):
+            return self.answer(405, text="<!DOCTYPE html>", kind="text/html; charset=UTF-8")
         user = self.authenticate()
         if name == "info" and self.command == "GET" and len(parts) == 2:
             return self.info(user)

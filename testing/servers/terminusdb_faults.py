@@ -1,11 +1,11 @@
 """Planned faults of the TerminusDB double, and the port that plans them.
 
-POST /fault {action, method, path, skip, times, ms, status}: for requests of that method whose path
-holds that text. Actions: lose_answer (applied, then the connection is cut), drop (cut before),
-delay (ms), status (answered so, not applied), hold (a write stops between its checks and its
-transaction, where a real one may be overtaken).
-POST /held waits until one is held, POST /release lets it go on, POST /set {retries} changes the
-option, GET /seen counts requests, GET /untaught lists what was refused.
+POST /fault {action, method, path, skip, times, ms, status, body}: for requests of that method whose
+path holds that text. Actions: lose_answer (applied, then the connection is cut), drop (cut before),
+delay (ms), status (answered so, with a body if given, and not applied), hold (a write stops between
+its checks and its transaction, where a real one may be overtaken).
+POST /held waits until one is held, POST /release lets it go on and waits for its end, POST /set
+{retries} changes the option, GET /seen counts requests, GET /untaught lists what was refused.
 """
 import http.server
 import json
@@ -17,7 +17,7 @@ PATIENCE_SECONDS = 20
 class Faults:
     def __init__(self):
         self.lock = threading.Condition()
-        self.planned, self.held, self.released = [], 0, 0
+        self.planned, self.held, self.released, self.finished = [], 0, 0, 0
         self.seen, self.untaught = {}, []
 
     def plan(self, fault):
@@ -51,6 +51,12 @@ class Faults:
             self.lock.notify_all()
             self.lock.wait_for(lambda: self.released >= mine, PATIENCE_SECONDS)
 
+    def finish(self):
+        """Of a request that was held: it is answered."""
+        with self.lock:
+            self.finished += 1
+            self.lock.notify_all()
+
     def wait_held(self):
         with self.lock:
             return self.lock.wait_for(lambda: self.held > 0, PATIENCE_SECONDS)
@@ -61,7 +67,8 @@ class Faults:
             self.held -= 1 if there else 0
             self.released += 1 if there else 0
             self.lock.notify_all()
-            return there
+            return there and self.lock.wait_for(lambda: self.finished >= self.released,
+                                                PATIENCE_SECONDS)
 
 
 class ControlHandler(http.server.BaseHTTPRequestHandler):

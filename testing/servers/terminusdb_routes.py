@@ -33,7 +33,7 @@ class Deleted(Refusal):
 
 
 class Routes:
-    """Mixed into the handler of a connection; self.route, self.query, self.raw: the request."""
+    """Mixed into the handler of a connection: self.route, self.query and self.raw are its request."""
 
     # -- databases -------------------------------------------------------------------------------
 

@@ -9,8 +9,11 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
@@ -59,11 +62,25 @@ class TerminusGraph final : public GraphStore {
   Status Activate(GraphStore& next) override;
 
  private:
-  class Server;      // what generations share: requests, the pointer
+  class Server;      // requests, and the pointer to the live generation
   class Generation;  // one database
-  explicit TerminusGraph(std::shared_ptr<Server> server);
+  enum class Follows { kPointer, kNothing };
+
+  TerminusGraph(std::shared_ptr<Server> server, std::shared_ptr<Generation> live, Follows follows);
+  // The live generation; another process may have made another one live.
+  Result<std::shared_ptr<Generation>> Live();
+  void LookAgain();
+  // `call` on the live generation, and once more when that turns out to be gone.
+  template <class Call>
+  auto OnLive(const Call& call) -> decltype(call(std::declval<Generation&>()));
+  Status DropUnfinished(std::uint64_t live, std::uint64_t& newest);
 
   const std::shared_ptr<Server> server_;
+  const Follows follows_;
+  std::mutex mutex_;
+  std::shared_ptr<Generation> live_;
+  std::optional<Instant> looked_at_;      // when the pointer was read
+  std::weak_ptr<Generation> unfinished_;  // the newest one made here
 };
 
 }  // namespace saffron
