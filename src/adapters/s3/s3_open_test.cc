@@ -197,6 +197,31 @@ TEST_F(S3OpenTest, ADeadServerIsUnavailable) {
   EXPECT_THAT(Refusal(Code::kUnavailable), HasSubstr(proxy_->address()));
 }
 
+TEST(S3TlsTest, TheCertificateIsVerified) {
+  ::setenv("SAFFRON_MINIO_TLS", "1", 1);
+  auto started = RealServer::Start("minio");
+  ::unsetenv("SAFFRON_MINIO_TLS");
+  if (!started.ok() && !ServersAreRequired()) GTEST_SKIP() << started.error().ToString();
+  ASSERT_TRUE(started.ok()) << started.error().ToString();
+  ThreadRuntime runtime;
+  Log log = Log::Discard();
+  S3StoreOptions options = OptionsFor({(*started)->address(), {"minioadmin", "minioadmin123", ""}});
+  options.require_tls = true;
+  options.limits.call_timeout = seconds(1);
+  auto store = S3Store::Open(options, runtime, log);
+  ASSERT_TRUE(store.Is(Code::kUnavailable)) << "opened without knowing the certificate";
+  EXPECT_THAT(store.error().message(), HasSubstr("certificate"));
+  options.ca_file = (*started)->folder() + "/certs/public.crt";
+  store = S3Store::Open(options, runtime, log);
+  ASSERT_TRUE(store.ok()) << store.error().ToString();
+  EXPECT_TRUE((*store)->PutIfAbsent("a", "x").ok());
+  options.ca_file.clear();
+  options.verify_ssl = false;
+  store = S3Store::Open(options, runtime, log);
+  ASSERT_TRUE(store.ok()) << store.error().ToString();
+  EXPECT_EQ((*store)->Get("a")->bytes, "x");
+}
+
 TEST_F(S3OpenTest, TlsToAServerWithoutIsUnavailable) {
   options_.endpoint_url = "https" + server_.endpoint.substr(4);
   options_.verify_ssl = false;
