@@ -3,7 +3,7 @@
 
 #include <future>
 
-#include "adapters/s3/s3_test_server.h"
+#include "adapters/s3/s3_test_home.h"
 
 namespace saffron {
 namespace {

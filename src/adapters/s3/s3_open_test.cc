@@ -1,7 +1,7 @@
 // Opening: the bucket, credentials, TLS, and stores that cannot hold a log.
 #include <gmock/gmock.h>
 
-#include "adapters/s3/s3_test_server.h"
+#include "adapters/s3/s3_test_home.h"
 #include "eventlog/recovery.h"
 
 namespace saffron {
