@@ -225,7 +225,7 @@ void LoopbackProxy::PumpRequests(Connection& connection) {
       if (piece.is_head) {
         ++requests_;
         own_answer = TakeAnswer();
-        piece.bytes = Stripped(std::move(piece.bytes));
+        Apply(edit_requests_, piece.bytes);
       }
       if (own_answer.empty()) {
         passed = Pass(connection.server, piece.bytes);
@@ -250,12 +250,7 @@ void LoopbackProxy::PumpAnswers(Connection& connection) {
       break;
     }
     std::string answer = bytes.substr(0, static_cast<std::size_t>(got));
-    Edit edit;
-    {
-      std::lock_guard lock(mutex_);
-      edit = edit_;
-    }
-    if (edit) edit(answer);
+    Apply(edit_answers_, answer);
     Pause(Duration(delay_ns_));
     if (!Pass(connection.client, answer)) break;
   }
@@ -287,12 +282,12 @@ void LoopbackProxy::Pause(Duration duration) {
 
 void LoopbackProxy::EditAnswers(Edit edit) {
   std::lock_guard lock(mutex_);
-  edit_ = std::move(edit);
+  edit_answers_ = std::move(edit);
 }
 
-void LoopbackProxy::StripHeaders(std::vector<std::string> names) {
+void LoopbackProxy::EditRequests(Edit edit) {
   std::lock_guard lock(mutex_);
-  stripped_ = std::move(names);
+  edit_requests_ = std::move(edit);
 }
 
 void LoopbackProxy::Answer(std::string whole_answer, int count) {
@@ -308,19 +303,22 @@ std::string LoopbackProxy::TakeAnswer() {
   return answer_;
 }
 
-std::string LoopbackProxy::Stripped(std::string head) {
-  std::lock_guard lock(mutex_);
-  for (const std::string& name : stripped_) {
-    for (std::size_t line = head.find("\r\n") + 2; line + 2 < head.size();) {
-      const std::size_t next = head.find("\r\n", line) + 2;
-      if (StartsWithName(std::string_view(head).substr(line, next - line), name)) {
-        head.erase(line, next - line);
-      } else {
-        line = next;
-      }
+void LoopbackProxy::Apply(const Edit& edit, std::string& bytes) {
+  std::unique_lock lock(mutex_);
+  const Edit copy = edit;
+  lock.unlock();
+  if (copy) copy(bytes);
+}
+
+void RemoveHeader(std::string& head, const std::string& name) {
+  for (std::size_t line = head.find("\r\n") + 2; line + 2 < head.size();) {
+    const std::size_t next = head.find("\r\n", line) + 2;
+    if (StartsWithName(std::string_view(head).substr(line, next - line), name)) {
+      head.erase(line, next - line);
+    } else {
+      line = next;
     }
   }
-  return head;
 }
 
 }  // namespace saffron

@@ -17,7 +17,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-#include <vector>
 
 #include "base/result.h"
 #include "base/runtime.h"
@@ -57,8 +56,8 @@ class LoopbackProxy {
   using Edit = std::function<void(std::string& bytes)>;
   void EditAnswers(Edit edit);
 
-  // kHttp: these headers are taken out of every request.
-  void StripHeaders(std::vector<std::string> names);
+  // kHttp: called with each request's head, "PUT /a HTTP/1.1\r\n...\r\n\r\n", which it may change.
+  void EditRequests(Edit edit);
   // kHttp: the next `count` requests get this answer, and the server none of them.
   void Answer(std::string whole_answer, int count);
   // kHttp: requests seen, answered here ones too.
@@ -79,7 +78,7 @@ class LoopbackProxy {
   bool Pass(int to, std::string_view bytes);
   void Pause(Duration duration);
   std::string TakeAnswer();
-  std::string Stripped(std::string head);
+  void Apply(const Edit& edit, std::string& bytes);
 
   const std::uint32_t target_address_;
   const std::uint16_t target_port_;
@@ -94,11 +93,13 @@ class LoopbackProxy {
   std::mutex mutex_;
   int listener_ = -1;  // -1: refusing
   std::list<std::unique_ptr<Connection>> open_;
-  Edit edit_;
-  std::vector<std::string> stripped_;
+  Edit edit_answers_, edit_requests_;
   std::string answer_;
   int answers_ = 0;
   std::thread acceptor_;
 };
+
+// Takes the header out of a request's head.
+void RemoveHeader(std::string& head, const std::string& name);
 
 }  // namespace saffron

@@ -80,7 +80,7 @@ TEST_F(LoopbackProxyTest, HeldBytesComeWhenTheyAreReleased) {
 }
 
 TEST_F(LoopbackProxyTest, EditsBothWays) {
-  proxy_->StripHeaders({"x-odd"});
+  proxy_->EditRequests([](std::string& head) { RemoveHeader(head, "x-odd"); });
   EXPECT_EQ(Said("plain"), "plain");
   proxy_->EditAnswers([](std::string& bytes) {
     if (const auto at = bytes.find("plain"); at != std::string::npos) bytes[at] = 'P';

@@ -3,7 +3,7 @@
 
 #include <thread>
 
-#include "adapters/s3/s3_test_server.h"
+#include "adapters/s3/s3_test_home.h"
 #include "testing/contract/object_store_contract.h"
 
 namespace saffron {

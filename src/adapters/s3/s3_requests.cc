@@ -60,6 +60,7 @@ Result<S3Answer> S3Requests::Call(S3Request request) {
                          HttpHeaders(), std::move(request.body)};
   request.headers.Add("X-Amz-Content-Sha256", Sha256Hex(http.body));
   bool unknown = false;
+  std::string before;  // what the attempt before came to
   for (int attempt = 1;; ++attempt) {
     http.headers = request.headers;
     // What is read may be large without anyone knowing: a second try has more time.
@@ -74,10 +75,15 @@ Result<S3Answer> S3Requests::Call(S3Request request) {
                         (!unknown || request.repeat == S3Request::Repeat::kAlways);
     if (!repeat || !Backoff(attempt, deadline)) {
       const Error& error = tried.answer.error();
-      if (unknown) return UnknownOutcome(error.message());
-      return error.code() == Code::kUnknownOutcome ? Unavailable(error.message()) : error;
+      std::string message = error.message();
+      if (tried.verdict == Verdict::kGivenUp && !before.empty())
+        message += " (before: " + before + ")";
+      if (unknown) return UnknownOutcome(std::move(message));
+      if (error.code() == Code::kUnknownOutcome) return Unavailable(std::move(message));
+      return Error(error.code(), std::move(message));
     }
-    log_.Debug("s3.repeats", {{"attempt", attempt}, {"error", tried.answer.error().message()}});
+    before = tried.answer.error().message();
+    log_.Debug("s3.repeats", {{"attempt", attempt}, {"error", before}});
     if (metrics_ != nullptr) metrics_->Repeated();
   }
 }

@@ -1,4 +1,4 @@
-#include "adapters/s3/s3_test_server.h"
+#include "adapters/s3/s3_test_home.h"
 
 #include <cstdlib>
 
