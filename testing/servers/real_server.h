@@ -26,6 +26,9 @@ class RealServer {
   // As its script prints it: a URL, or host:port.
   const std::string& address() const { return address_; }
 
+  // Where its script keeps its data.
+  const std::string& data_folder() const { return folder_; }
+
   // The data and the address stay; Up waits until it is ready again.
   void Down();
   void Kill();
