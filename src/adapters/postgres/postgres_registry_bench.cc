@@ -63,8 +63,9 @@ class Bare {
   std::unique_ptr<postgres::Connection> connection_;
 };
 
-std::uint64_t Number(Bare& bare, const std::string& sql) {
-  const postgres::Statement statement{"number_" + sql.substr(sql.size() / 2), sql};
+std::uint64_t Number(const std::string& url, const std::string& sql) {
+  const postgres::Statement statement{"number", sql};
+  Bare bare(url);
   const postgres::Answer answer = bare.Run(statement);
   return postgres::Fields(answer.rows[0], 0).Int8();
 }
@@ -348,23 +349,23 @@ void BenchClaims(const std::string& url, double seconds, Log& log) {
       "\nclaim + done: one row a transaction %.0f/s; batches of %zu, outcomes reserved and "
       "settled with it, %.0f/s: %.1fx\n",
       single, kBatch, rate, rate / single);
-  Bare bare(url);
-  const postgres::Statement vacuum{"vacuum", "vacuum"};
-  bare.Run(vacuum);
   const double commands = static_cast<double>(batches * kBatch);
   std::printf(
-      "\nbytes a command, indexes included (%.0f commands, each on an instance of its own)\n",
-      commands);
-  double total = 0;
+      "\nbytes a command, indexes included (%.0f commands, each on an instance of its own):"
+      "\n%-20s %12s %12s\n",
+      commands, "", "not vacuumed", "at rest");
+  double churned = 0, rested = 0;
   for (const std::string table : {"event_index", "aggregate_versions", "processed_events"}) {
-    const double bytes = static_cast<double>(
-        Number(bare, "select pg_total_relation_size('saffron_bench." + table + "')"));
-    const double heap =
-        static_cast<double>(Number(bare, "select pg_relation_size('saffron_bench." + table + "')"));
-    std::printf("  %-20s %5.0f (rows %.0f)\n", table.c_str(), bytes / commands, heap / commands);
-    total += bytes / commands;
+    const std::string size = "select pg_total_relation_size('saffron_bench." + table + "')";
+    const double before = static_cast<double>(Number(url, size)) / commands;
+    const postgres::Statement vacuum{"vacuum", "vacuum full saffron_bench." + table};
+    Bare(url).Run(vacuum);
+    const double after = static_cast<double>(Number(url, size)) / commands;
+    std::printf("%-20s %12.0f %12.0f\n", table.c_str(), before, after);
+    churned += before;
+    rested += after;
   }
-  std::printf("  %-20s %5.0f\n", "all", total);
+  std::printf("%-20s %12.0f %12.0f\n", "all", churned, rested);
 }
 
 }  // namespace
