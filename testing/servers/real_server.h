@@ -28,6 +28,9 @@ class RealServer {
   // What its script was given as DIR: where its data are, and what else the script says.
   const std::string& folder() const { return folder_; }
 
+  // Where its script keeps its data.
+  const std::string& data_folder() const { return folder_; }
+
   // The data and the address stay; Up waits until it is ready again.
   void Down();
   void Kill();

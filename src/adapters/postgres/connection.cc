@@ -32,17 +32,18 @@ std::string OneLine(std::string_view text) {
 }
 
 // Of a refused connection libpq gives text alone: "FATAL:  28P01: password ...", whose first word
-// depends on the language.
+// depends on the language. The states of interest begin with a digit.
 std::string StateIn(std::string_view text) {
   for (std::size_t at = text.find(':'); at != std::string_view::npos; at = text.find(':', at + 1)) {
     std::size_t begin = at + 1;
     while (begin < text.size() && text[begin] == ' ') ++begin;
     const std::string_view word = text.substr(begin, 6);
-    const bool is_state =
-        word.size() == 6 && word[5] == ':' && std::all_of(word.begin(), word.end() - 1, [](char c) {
-          return std::isdigit(static_cast<unsigned char>(c)) ||
-                 std::isupper(static_cast<unsigned char>(c));
-        });
+    const bool is_state = word.size() == 6 && word[5] == ':' &&
+                          std::isdigit(static_cast<unsigned char>(word[0])) &&
+                          std::all_of(word.begin(), word.end() - 1, [](char c) {
+                            return std::isdigit(static_cast<unsigned char>(c)) ||
+                                   std::isupper(static_cast<unsigned char>(c));
+                          });
     if (is_state) return std::string(word.substr(0, 5));
   }
   return {};

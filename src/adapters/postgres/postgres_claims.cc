@@ -37,7 +37,7 @@ Status PostgresRegistry::Transact(const ClaimRead& read, const ClaimRegistry::De
     Result<ClaimRows> rows = postgres::Decode(read, answer.rows, kFrame);
     decoded = rows.ok() ? Ok() : Status(rows.error());
     if (!rows.ok()) return pool_->Commit(connection, {});
-    return pool_->Commit(connection, postgres::PlanOf(decide(*rows)));
+    return pool_->Commit(connection, postgres::PlanOf(*rows, decide(*rows)));
   });
   ++transactions_;
   SAFFRON_TRY(std::move(decoded));

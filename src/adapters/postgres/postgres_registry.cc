@@ -124,7 +124,7 @@ Status PostgresRegistry::Transact(const RegistryRead& read, const AppendRegistry
     decoded = rows.ok() ? Ok() : Status(rows.error());
     if (!rows.ok()) return pool_->Commit(connection, {});
     const RegistryWrite write = decide(*rows);
-    Pool::Plan writes = postgres::PlanOf(options_.handler_prefix, write, rows->now_ms);
+    Pool::Plan writes = postgres::PlanOf(options_.handler_prefix, *rows, write);
     if (std::optional<SlotNumber> slot = postgres::Settles(*rows, write)) {
       writes.push_back({&AllStatements().notify,
                         {postgres::Text(postgres::ChannelOf(options_.schema)),

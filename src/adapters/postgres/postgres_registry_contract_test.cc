@@ -9,8 +9,7 @@ namespace saffron {
 namespace {
 
 std::shared_ptr<RegistryHome> MakeHome() {
-  const std::string_view test =
-      ::testing::UnitTest::GetInstance()->current_test_info()->name();
+  const std::string_view test = ::testing::UnitTest::GetInstance()->current_test_info()->name();
   return PostgresTestHome::Make(test.find("Incarnation") != std::string_view::npos);
 }
 

@@ -20,6 +20,16 @@ Pool::Plan::value_type MembersOf(std::string_view prefix, const RegistryRead::Me
            Int8(members.scope.database.value), Int8(members.scope.class_.value)}};
 }
 
+// Rows that were read are updated, others upserted.
+template <class Row, class IsKnown, class Encode>
+void AddPuts(Pool::Plan& plan, const std::vector<Row>& rows, IsKnown is_known,
+             const Statement& update, const Statement& upsert, Encode encode) {
+  std::vector<Row> known, unknown;
+  for (const Row& row : rows) (is_known(row) ? known : unknown).push_back(row);
+  if (!known.empty()) Add(plan, update, encode(known));
+  if (!unknown.empty()) Add(plan, upsert, encode(unknown));
+}
+
 void TakeAggregates(const Rows& answer, std::unordered_map<AggregateKey, AggregateRow>& rows) {
   for (int i = 0; i < answer.size(); ++i) {
     AggregateRow row = DecodeAggregate(Fields(answer, i));
@@ -128,17 +138,22 @@ Result<ClaimRows> Decode(const ClaimRead& read, const std::vector<Rows>& answers
 }
 
 // Claims before aggregates and commands: what both sides write comes first.
-Pool::Plan PlanOf(std::string_view prefix, const RegistryWrite& write, std::int64_t now_ms) {
+Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write) {
   const Statements& s = AllStatements();
   Pool::Plan plan;
   if (!write.done.empty()) {
-    Add(plan, s.put_done, Encode(write.done, now_ms));
-    Add(plan, s.put_consumed, EncodeConsumed(write.done, now_ms));
+    Add(plan, s.put_done, Encode(write.done, rows.now_ms));
+    Add(plan, s.put_consumed, EncodeConsumed(write.done, rows.now_ms));
   }
-  if (!write.put_aggregates.empty()) {
-    Add(plan, s.put_aggregates, Encode(prefix, write.put_aggregates, now_ms));
-  }
-  if (!write.put_commands.empty()) Add(plan, s.put_commands, Encode(write.put_commands));
+  AddPuts(
+      plan, write.put_aggregates,
+      [&](const AggregateRow& row) { return rows.aggregates.contains(row.key); },
+      s.update_aggregates, s.put_aggregates,
+      [&](const auto& some) { return Encode(prefix, some, rows.now_ms); });
+  AddPuts(
+      plan, write.put_commands,
+      [&](const CommandRow& row) { return rows.commands.contains(row.id); }, s.update_commands,
+      s.put_commands, [](const auto& some) { return Encode(some); });
   if (!write.delete_commands.empty()) Add(plan, s.delete_commands, KeysOf(write.delete_commands));
   if (!write.put_reservations.empty()) {
     Add(plan, s.put_reservations, Encode(write.put_reservations));
@@ -154,10 +169,12 @@ Pool::Plan PlanOf(std::string_view prefix, const RegistryWrite& write, std::int6
   return plan;
 }
 
-Pool::Plan PlanOf(const ClaimWrite& write) {
+Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write) {
   const Statements& s = AllStatements();
   Pool::Plan plan;
-  if (!write.put_claims.empty()) Add(plan, s.put_claims, Encode(write.put_claims));
+  AddPuts(
+      plan, write.put_claims, [&](const ClaimRow& row) { return rows.claims.contains(row.key); },
+      s.update_claims, s.put_claims, [](const auto& some) { return Encode(some); });
   if (!write.put_parked.empty()) Add(plan, s.put_parked, Encode(write.put_parked));
   if (!write.delete_parked.empty()) Add(plan, s.delete_parked, KeysOf(write.delete_parked));
   if (!write.put_leases.empty()) Add(plan, s.put_leases, Encode(write.put_leases));

@@ -20,9 +20,9 @@ Result<RegistryRows> Decode(const RegistryRead& read, const std::vector<Rows>& a
 Result<ClaimRows> Decode(const ClaimRead& read, const std::vector<Rows>& answers,
                          std::size_t first);
 
-// What is written of either port's decision.
-Pool::Plan PlanOf(std::string_view prefix, const RegistryWrite& write, std::int64_t now_ms);
-Pool::Plan PlanOf(const ClaimWrite& write);
+// What is written of either port's decision on the rows.
+Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write);
+Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write);
 
 // The highest slot that the write settles.
 std::optional<SlotNumber> Settles(const RegistryRows& rows, const RegistryWrite& write);

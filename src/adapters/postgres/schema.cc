@@ -57,7 +57,8 @@ const char* const kVersion1[] = {
     " add column if not exists pending_class bigint,"
     " add column if not exists pending_lifecycle smallint,"
     " add column if not exists mark_event uuid, add column if not exists mark_since timestamptz,"
-    " add column if not exists mark_expires timestamptz, set (fillfactor = 70)",
+    " add column if not exists mark_expires timestamptz,"
+    " set (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05)",
 
     "create table event_index ("
     " event_id uuid primary key, sequence_number bigint not null, slot bigint,"
@@ -66,7 +67,7 @@ const char* const kVersion1[] = {
     " outcome_crc32c int, aggregate_type smallint not null, event_type smallint not null,"
     " outcome_rejected bool not null, batch uuid, outcome_batch uuid,"
     " request_sha256 bytea not null, aggregate_id text collate \"C\" not null)"
-    " with (fillfactor = 80)",
+    " with (fillfactor = 80, autovacuum_vacuum_scale_factor = 0.05)",
     // By a hash: 8 bytes, where the text would be in every row twice.
     "create index event_index_aggregate on event_index"
     " (hashtextextended(aggregate_id, aggregate_type), sequence_number)",

@@ -39,6 +39,18 @@ std::string Upsert(const Table& table) {
   return sql;
 }
 
+// Of rows that are known to be there: half the work of an upsert, which locks each row first.
+std::string Update(const Table& table) {
+  std::string sql = "update " + std::string(table.name) + " t set ";
+  for (std::size_t i = table.keys; i < table.columns.size(); ++i) {
+    if (i > table.keys) sql += ", ";
+    sql += std::string(table.columns[i].name) + " = k." + std::string(table.columns[i].name);
+  }
+  sql += " from unnest(" + ArrayParameters(table, table.columns.size()) + ") k(" + table.names() +
+         ") where (" + KeyNames(table, "t.") + ") = (" + KeyNames(table, "k.") + ")";
+  return sql;
+}
+
 // The rows whose keys are given as arrays.
 std::string Select(const Table& table, std::string_view condition = "") {
   std::string sql = "select " + table.names("t.") + " from unnest(" +
@@ -197,6 +209,8 @@ void AddAppendSide(Statements& s, const Tables& tables) {
       " and aggregate_id >= $2::text and aggregate_id < $3::text"};
   s.put_aggregates = {"put_aggregates", Upsert(tables.aggregates)};
   s.put_commands = {"put_commands", Upsert(tables.commands)};
+  s.update_aggregates = {"update_aggregates", Update(tables.aggregates)};
+  s.update_commands = {"update_commands", Update(tables.commands)};
   s.put_reservations = {"put_reservations", Upsert(tables.reservations)};
   s.delete_commands = {"delete_commands", DeleteFrom(tables.commands)};
   s.delete_reservations = {"delete_reservations", DeleteFrom(tables.reservations)};
@@ -242,6 +256,7 @@ void AddClaimSide(Statements& s, const Tables& tables) {
   s.parked = {"parked", Select(tables.parked)};
   s.leases = {"leases", Select(tables.leases)};
   s.put_claims = {"put_claims", Upsert(tables.claims)};
+  s.update_claims = {"update_claims", Update(tables.claims)};
   s.put_parked = {"put_parked", Upsert(tables.parked)};
   s.put_leases = {"put_leases", Upsert(tables.leases)};
   s.delete_parked = {"delete_parked", DeleteFrom(tables.parked)};

@@ -47,6 +47,7 @@ struct Statements {
   Statement reservations;  // batch array
   Statement members;       // handler, from id, below id, database, class -> present, pending
   Statement put_aggregates, put_commands, put_reservations;
+  Statement update_aggregates, update_commands;
   Statement delete_commands, delete_reservations;  // id array
   Statement put_done;                              // columns of claims
   Statement put_consumed;  // handler array, id array, number array, now, type array
@@ -57,6 +58,7 @@ struct Statements {
   Statement parked;  // handler array, type array, id array
   Statement leases;  // name array
   Statement put_claims, put_parked, put_leases;
+  Statement update_claims;
   Statement delete_parked;  // as parked
   Statement heartbeat;      // handler, owner
   Statement claims_with;    // handler, status, limit
