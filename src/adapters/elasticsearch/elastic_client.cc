@@ -70,7 +70,6 @@ std::string AuthorizationOf(const ElasticsearchOptions& options, const Address& 
 std::optional<Error> TroubleOf(const HttpResponse& response) {
   const int status = response.status;
   if (status == 401 || status == 403) {
-    // Not the engine's words: they may repeat what was sent.
     return Unavailable("Elasticsearch refuses the credentials (HTTP " + std::to_string(status) +
                        "): check user and password or the API key, and what they may do");
   }
@@ -107,6 +106,7 @@ std::string ExplainAnswer(const HttpResponse& response) {
   if (answer["error"]["type"].get_string().get(type) == simdjson::SUCCESS) {
     text.append(" ").append(type);
   }
+  if (type == "security_exception") return text;  // its words may repeat what was sent
   if (answer["error"]["reason"].get_string().get(reason) == simdjson::SUCCESS) {
     text.append(": ").append(reason.substr(0, kLongestReason));
   }

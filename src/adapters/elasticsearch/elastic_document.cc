@@ -56,7 +56,7 @@ void AppendSearched(const SearchDocument& document, const AggregateParts& parts,
     std::string& to = column->second ? sort : more;
     if (!to.empty()) to += ',';
     if (!column->second) to += "{\"name\":";
-    json::AppendString(to, property.name);
+    json::AppendString(to, TermName(property.name));
     to += column->second ? ":" : ",\"value\":";
     AppendEnds(to, property);
     if (!column->second) to += '}';

@@ -159,7 +159,7 @@ std::string OrderBy(std::string_view property, bool descending) {
   }
   order +=
       R"({"more.value":)" + mode + R"(,"nested":{"path":"more","filter":{"term":{"more.name":)";
-  return order + Quoted(property) + "}}}}}," + std::string(kByKey);
+  return order + Quoted(TermName(property)) + "}}}}}," + std::string(kByKey);
 }
 
 void AppendSearchAfter(std::string& body, const SortValues& after) {

@@ -287,12 +287,8 @@ Status ElasticIndexes::Ensure(std::string_view stem, const std::string& db,
     }
   }
   SAFFRON_ASSIGN(bool all, AddColumns(index, missing));
-  for (const std::string& name : missing) {
-    columns[name] = all;
-    if (!all) {
-      SAFFRON_ASSIGN(columns[name], AddColumns(index, {name}));
-    }
-  }
+  if (!all) SAFFRON_TRY(FillColumns(index, missing, columns));
+  for (const std::string& name : missing) columns.try_emplace(name, all);
   std::lock_guard<std::mutex> lock(mutex_);
   auto& known = known_[index];
   if (known != nullptr) columns.insert(known->begin(), known->end());
@@ -309,6 +305,19 @@ Result<bool> ElasticIndexes::AddColumns(const std::string& index,
   if (response.status == 200) return true;
   if (response.body.find("Limit of total fields") != std::string::npos) return false;
   return Unavailable("Elasticsearch: " + ExplainAnswer(response));
+}
+
+// As many as the engine still bears. The first one that it refuses alone shows that it is full, and
+// it never is less full; what others have added until then, they have.
+Status ElasticIndexes::FillColumns(const std::string& index, const std::set<std::string>& names,
+                                   SortColumns& columns) {
+  for (const std::string& name : names) {
+    SAFFRON_ASSIGN(bool added, AddColumns(index, {name}));
+    if (!added) break;
+  }
+  SAFFRON_ASSIGN(SortColumns read, ReadColumns(index));
+  columns.insert(read.begin(), read.end());
+  return Ok();
 }
 
 Result<SortColumns> ElasticIndexes::ReadColumns(const std::string& index) {

@@ -68,6 +68,8 @@ class ElasticIndexes {
   Status Delete(const std::vector<std::string>& indexes);
   Result<SortColumns> ReadColumns(const std::string& index);
   Result<bool> AddColumns(const std::string& index, const std::set<std::string>& names);
+  Status FillColumns(const std::string& index, const std::set<std::string>& names,
+                     SortColumns& columns);
 
   const std::shared_ptr<ElasticClient> client_;
   const std::string prefix_;

@@ -8,7 +8,7 @@
 #include <map>
 
 #include "base/sha256.h"
-#include "net/url.h"
+#include "domain/names.h"
 
 namespace saffron::elastic {
 namespace {
@@ -59,7 +59,9 @@ void AddScalar(const json::Value& value, const std::string& stem, IndexedPropert
 
 }  // namespace
 
-std::string TermName(std::string_view property) { return PercentEncode(property); }
+std::string TermName(std::string_view property) {
+  return CheckPropertyName(property).ok() ? std::string(property) : "#" + Sha256Hex(property);
+}
 
 std::string BoundedPrefix(std::string_view text) { return std::string(Cut(text)); }
 

@@ -4,8 +4,7 @@
 //
 //   name=            the property is there and not null
 //   name=1t name=1f  it is, or one of its elements is, true or false
-//   name=2NUMBER     ... a number: the bits of the double, so turned that they sort, in
-//   hexadecimal;
+//   name=2NUMBER     ... a number: the bits of the double, so turned that they sort, as digits;
 //                    from 2^53 on followed by "f" (was no integer) or "w" and the bits of the
 //                    integer, because integers are compared exactly and doubles are not
 //   name=3TEXT       ... a string
@@ -13,8 +12,8 @@
 //   ~word            a word of any property
 //
 // A text or word of more than kLongestText bytes is cut there (between characters) and its SHA-256
-// appended: it is found whole, and by its first kLongestText bytes. The engine's bound is 32,766.
-// Stored indexes depend on it: a change is a new format.
+// appended: it is found whole, and by its first bytes. The engine's bound is 32,766 bytes of a term
+// and 1,000 of the ends of a range. Stored indexes depend on it: a change is a new format.
 #pragma once
 
 #include <cstddef>
@@ -28,9 +27,9 @@
 
 namespace saffron::elastic {
 
-inline constexpr std::size_t kLongestText = 8'000;
+inline constexpr std::size_t kLongestText = 800;
 
-// "name" as it stands before the sign: identical for the names that an ontology allows.
+// "name" as it stands before the sign: itself, where an ontology allows it, else a hash.
 std::string TermName(std::string_view property);
 // A text or word, cut; `prefix`: without the hash, to look for what begins with it.
 std::string BoundedText(std::string_view text);

@@ -28,4 +28,21 @@ std::set<std::string> ElasticsearchHome::Indexes() {
   return names;
 }
 
+SearchDocument OrderDocument(const std::string& name, std::uint64_t version, std::string json) {
+  SearchDocument document;
+  document.key = AggregateKey::Instance("db-1", "main", "Order", name);
+  document.version = SequenceNumber(version);
+  document.lifecycle = Lifecycle::kPresent;
+  document.scope = {SequenceNumber(1), SequenceNumber(2)};
+  document.document = std::move(json);
+  return document;
+}
+
+std::uint64_t VersionOf(SearchIndex& index, const std::string& name) {
+  const AggregateKey key = OrderDocument(name, 1).key;
+  auto found = index.Get({key});
+  EXPECT_TRUE(found.ok()) << found.error().ToString();
+  return found.ok() && found->contains(key) ? found->at(key).version.value : 0;
+}
+
 }  // namespace saffron

@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
 #include <memory>
 #include <set>
@@ -52,5 +53,11 @@ class ElasticsearchHome final : public SearchIndexHome {
   Log log_ = Log::Discard();
   ElasticsearchOptions options_;
 };
+
+// An instance of db-1, main, Order that lives under the scope (1, 2).
+SearchDocument OrderDocument(const std::string& name, std::uint64_t version,
+                             std::string json = "{}");
+// The version of that instance; 0: there is none.
+std::uint64_t VersionOf(SearchIndex& index, const std::string& name);
 
 }  // namespace saffron
