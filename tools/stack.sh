@@ -5,6 +5,8 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 
 state=${STACK_DIR:-$PWD/build/stack}
 servers=(minio postgres kafka opensearch terminusdb)
+# Of a run of ports: what each takes first. They start together, and must not take each other's.
+declare -A offset=([minio]=0 [postgres]=1 [kafka]=2 [opensearch]=5 [terminusdb]=7)
 
 usage() {
   cat <<'TEXT'
@@ -32,10 +34,12 @@ wanted() { [ "$1" != terminusdb ] || ! own_terminus; }
 
 up() {
   mkdir -p "$state"
-  local name pids=()
+  local name pids=() port
+  port=$(source testing/servers/lib.sh && free_port 10)
   for name in "${servers[@]}"; do
     wanted "$name" || continue
-    testing/servers/"$name".sh up "$state/$name" >"$state/$name.address" 2>"$state/$name.up.log" &
+    testing/servers/"$name".sh up "$state/$name" $((port + offset[$name])) \
+      >"$state/$name.address" 2>"$state/$name.up.log" &
     pids+=("$!:$name")
   done
   local entry failed=0

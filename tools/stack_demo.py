@@ -47,11 +47,7 @@ def tour(services, environment, folder, orders):
     print(f"\n    load {load:.1f} s, verify {verify:.1f} s", flush=True)
 
 
-def main():
-    parser = argparse.ArgumentParser(prog="./dev stack demo")
-    parser.add_argument("--exit", action="store_true", help="stop everything after the tour")
-    parser.add_argument("--orders", type=int, default=1000)
-    options = parser.parse_args()
+def demonstrate(options):
     step("Starting MinIO, PostgreSQL, Kafka, OpenSearch and TerminusDB (or its double)")
     begin = time.monotonic()
     exports = stack_script("up").stdout
@@ -75,12 +71,22 @@ def main():
                       f"    logs: {folder}", flush=True)
                 while True:
                     time.sleep(3600)
-        except KeyboardInterrupt:
-            pass
         finally:
             stop_all(services)
-            if options.exit:
-                stack_script("down")
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev stack demo")
+    parser.add_argument("--exit", action="store_true", help="stop everything after the tour")
+    parser.add_argument("--orders", type=int, default=1000)
+    options = parser.parse_args()
+    try:
+        demonstrate(options)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        if options.exit:
+            stack_script("down")
 
 
 if __name__ == "__main__":

@@ -49,6 +49,14 @@ PublisherOptions PublisherOptionsOf(const Config& config, const std::string& own
   return options;
 }
 
+// Every process makes what is missing: a consumer may be there before the publisher. A topic that
+// was made a moment ago is there for good when its ends can be read.
+Status MakeTopics(MessageBus& bus, const std::vector<TopicSpec>& topics) {
+  SAFFRON_TRY(bus.EnsureTopics(topics));
+  for (const TopicSpec& topic : topics) SAFFRON_TRY(bus.Describe(topic.name));
+  return Ok();
+}
+
 }  // namespace
 
 Pipeline::Meters::Meters(Metrics& metrics)
@@ -74,9 +82,8 @@ Result<std::unique_ptr<Pipeline>> Pipeline::Open(const EngineSetting& setting, E
   const Config& config = setting.config;
   std::unique_ptr<Pipeline> pipeline(new Pipeline(setting, engines));
   SAFFRON_TRY(pipeline->OpenLog());
-  // Every process makes what is missing: a consumer may be there before the publisher.
   if (engines.bus != nullptr) {
-    SAFFRON_TRY(engines.bus->EnsureTopics(AllTopics(config.TopicPartitions())));
+    SAFFRON_TRY(MakeTopics(*engines.bus, AllTopics(config.TopicPartitions())));
   }
   const ServiceParts& parts = pipeline->parts_;
   if (parts.appends()) pipeline->MakeWriter(config);

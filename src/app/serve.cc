@@ -17,6 +17,8 @@ namespace saffron {
 namespace {
 
 constexpr Duration kDrainRequests = seconds(4);
+// Of a start with servers that answer but cannot do everything yet.
+constexpr Duration kPatience = seconds(20);
 
 // Signals are taken by the main thread alone, one after the other.
 sigset_t StopSignals() {
@@ -140,7 +142,7 @@ class Serving {
   ~Serving() { Stop(); }
 
   Status Open(OmsOptions options, LocalWork work) {
-    SAFFRON_ASSIGN(pipeline_, Pipeline::Open(setting_, engines_));
+    SAFFRON_TRY(OpenPipeline());
     if (work == LocalWork::kRun) pipeline_->Start();
     return PartsOf(setting_.service).api ? OpenApi(std::move(options)) : OpenHealth(options.http);
   }
@@ -158,6 +160,23 @@ class Serving {
   std::uint16_t port() const { return oms_ != nullptr ? oms_->port() : health_->port(); }
 
  private:
+  // Servers that have just answered may still be making what another process asked them for.
+  Status OpenPipeline() {
+    Runtime& runtime = setting_.runtime;
+    const Instant give_up = runtime.Now() + kPatience;
+    while (true) {
+      Result<std::unique_ptr<Pipeline>> opened = Pipeline::Open(setting_, engines_);
+      if (opened.ok()) {
+        pipeline_ = std::move(opened).value();
+        return Ok();
+      }
+      const bool again = opened.Is(Code::kUnavailable) && !setting_.config.AllEmbedded();
+      if (!again || runtime.Now() >= give_up) return opened.error();
+      setting_.log.Warning("start_waits", {{"error", opened.error().ToString()}});
+      runtime.SleepFor(milliseconds(500));
+    }
+  }
+
   Status OpenApi(OmsOptions options) {
     Pipeline& pipeline = *pipeline_;
     admin_ = std::make_unique<Admin>(AdminParts{
