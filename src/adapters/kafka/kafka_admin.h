@@ -67,6 +67,7 @@ class KafkaAdmin {
   Status CheckShape(const TopicSpec& wanted, const Shape& shape);
   Status CheckSettings(const std::string& topic, const Settings& settings);
   Status Mark(const std::string& topic, const Settings& settings);
+  Status AwaitMark(const std::string& topic);
   std::string NewMark();
   static std::optional<std::string> MarkOf(const Settings& settings);
   bool FirstTime(const std::string& warning);

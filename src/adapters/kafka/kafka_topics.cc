@@ -220,7 +220,19 @@ Status KafkaAdmin::Mark(const std::string& topic, const Settings& settings) {
     return Ok();
   }
   log_.Info("kafka.topic_marked", {{"topic", topic}});
-  return Ok();
+  return AwaitMark(topic);
+}
+
+// Brokers tell of it a moment later. Until then it would seem to be another topic.
+Status KafkaAdmin::AwaitMark(const std::string& topic) {
+  const Instant deadline = runtime_.Now() + options_.request_timeout;
+  while (true) {
+    SAFFRON_ASSIGN(auto settings, SettingsOf({topic}));
+    if (MarkOf(settings[topic])) return Ok();
+    if (runtime_.Now() >= deadline || !runtime_.SleepFor(kLeaderPoll)) {
+      return Unavailable("kafka: the mark of topic " + topic + " is not seen yet");
+    }
+  }
 }
 
 }  // namespace saffron
