@@ -20,7 +20,8 @@ install() (
   trap 'rm -rf "$work"' EXIT
   cat >"$work/pom.xml" <<P
 <project><modelVersion>4.0.0</modelVersion>
-<groupId>saffron</groupId><artifactId>kafka</artifactId><version>1</version><packaging>pom</packaging>
+<groupId>saffron</groupId><artifactId>kafka</artifactId><version>1</version>
+<packaging>pom</packaging>
 <dependencies>
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId>
 <version>$VERSION</version></dependency>
@@ -40,13 +41,15 @@ P
 # A broker killed is otherwise missed for 9 s, and its restart waits for that. The first group does
 # not wait for more members, and the files are small.
 properties() {
-  local dir=$1 port=$2 login=org.apache.kafka.common.security.plain.PlainLoginModule
+  local dir=$1 port=$2 login=org.apache.kafka.common.security.plain.PlainLoginModule plain protected
+  plain=PLAINTEXT://127.0.0.1:$port
+  protected=SASL_SSL://127.0.0.1:$((port + 2))
   cat <<P
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
-listeners=PLAINTEXT://127.0.0.1:$port,CONTROLLER://127.0.0.1:$((port + 1)),SASL_SSL://127.0.0.1:$((port + 2))
-advertised.listeners=PLAINTEXT://127.0.0.1:$port,SASL_SSL://127.0.0.1:$((port + 2))
+listeners=$plain,$protected,CONTROLLER://127.0.0.1:$((port + 1))
+advertised.listeners=$plain,$protected
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL

@@ -7,36 +7,48 @@ namespace saffron {
 namespace {
 
 constexpr Duration kSlice = milliseconds(100);
+constexpr Duration kLeaderPoll = milliseconds(20);
 constexpr char kUnmarked[] = "unmarked";
 
 }  // namespace
 
-Result<KafkaEvent> KafkaAdmin::Ask(std::string_view doing, rd_kafka_admin_op_t operation,
-                                   const Send& send) {
-  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client, producer_.Client());
-  KafkaQueue queue(rd_kafka_queue_new(client->get()), &rd_kafka_queue_destroy);
+// Librdkafka crashes when a producer asks for a group's offsets and the coordinator has moved, or
+// is not made yet (its issue 5040): it wants a group of its own. This one joins none.
+Result<std::shared_ptr<KafkaHandle>> KafkaAdmin::GroupClient() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (group_client_ == nullptr) {
+    SAFFRON_ASSIGN(group_client_,
+                   KafkaHandle::Consumer(settings_, log_, options_.client_id + "-questions",
+                                         [](auto, auto*) {}));
+  }
+  return group_client_;
+}
+
+Result<KafkaEvent> KafkaAdmin::Ask(KafkaHandle& client, std::string_view doing,
+                                   rd_kafka_admin_op_t operation, const Send& send) {
+  KafkaQueue queue(rd_kafka_queue_new(client.get()), &rd_kafka_queue_destroy);
   using Options =
       std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)>;
-  Options options(rd_kafka_AdminOptions_new(client->get(), operation),
+  Options options(rd_kafka_AdminOptions_new(client.get(), operation),
                   &rd_kafka_AdminOptions_destroy);
   char why[256];
   rd_kafka_AdminOptions_set_request_timeout(
       options.get(), KafkaMilliseconds(options_.request_timeout), why, sizeof why);
-  send(client->get(), options.get(), queue.get());
+  send(client.get(), options.get(), queue.get());
   const Instant deadline = runtime_.Now() + options_.request_timeout + seconds(1);
   while (runtime_.Now() < deadline && !runtime_.StopRequested()) {
     KafkaEvent event(rd_kafka_queue_poll(queue.get(), KafkaMilliseconds(kSlice)),
                      &rd_kafka_event_destroy);
     if (event == nullptr) continue;
     if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
-      return client->ErrorOf(doing, rd_kafka_event_error(event.get()),
-                             rd_kafka_event_error_string(event.get()));
+      return client.ErrorOf(doing, rd_kafka_event_error(event.get()),
+                            rd_kafka_event_error_string(event.get()));
     }
-    client->Answered();
+    client.Answered();
     return event;
   }
   if (runtime_.StopRequested()) return Cancelled("kafka: the process is stopping");
-  return client->ErrorOf(doing, RD_KAFKA_RESP_ERR__TIMED_OUT);
+  return client.ErrorOf(doing, RD_KAFKA_RESP_ERR__TIMED_OUT);
 }
 
 Status KafkaAdmin::Ping(Duration timeout) {
@@ -47,7 +59,7 @@ Status KafkaAdmin::Ping(Duration timeout) {
     const Duration left = std::min<Duration>(deadline - runtime_.Now(), seconds(1));
     const rd_kafka_resp_err_t code =
         rd_kafka_metadata(client->get(), 0, nullptr, &metadata, KafkaMilliseconds(left));
-    rd_kafka_poll(client->get(), 0);  // takes the complaints
+    client->TakeComplaints();
     if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
       rd_kafka_metadata_destroy(metadata);
       client->Answered();
@@ -68,7 +80,7 @@ Result<KafkaAdmin::Shape> KafkaAdmin::ShapeOf(const std::string& topic) {
   const rd_kafka_metadata_t* metadata = nullptr;
   rd_kafka_resp_err_t code = rd_kafka_metadata(client->get(), 0, handle.get(), &metadata,
                                                KafkaMilliseconds(options_.request_timeout));
-  rd_kafka_poll(client->get(), 0);  // takes the complaints
+  client->TakeComplaints();
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf(doing, code);
   client->Answered();
   std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owned(
@@ -96,11 +108,13 @@ Result<std::map<std::string, KafkaAdmin::Settings>> KafkaAdmin::SettingsOf(
                        &rd_kafka_ConfigResource_destroy);
     resources.push_back(owned.back().get());
   }
-  SAFFRON_ASSIGN(KafkaEvent event, Ask("read topic settings", RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
-                                       [&](rd_kafka_t* client, auto* options, auto* queue) {
-                                         rd_kafka_DescribeConfigs(client, resources.data(),
-                                                                  resources.size(), options, queue);
-                                       }));
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> handle, producer_.Client());
+  SAFFRON_ASSIGN(KafkaEvent event,
+                 Ask(*handle, "read topic settings", RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
+                     [&](rd_kafka_t* client, auto* options, auto* queue) {
+                       rd_kafka_DescribeConfigs(client, resources.data(), resources.size(), options,
+                                                queue);
+                     }));
   std::size_t count = 0;
   const rd_kafka_ConfigResource_t** found = rd_kafka_DescribeConfigs_result_resources(
       rd_kafka_event_DescribeConfigs_result(event.get()), &count);
@@ -143,14 +157,21 @@ Result<std::vector<std::uint64_t>> KafkaAdmin::Offsets(const std::string& topic,
   return offsets;
 }
 
+// A topic just made, or made again, has leaders that do not know it yet.
 Result<TopicState> KafkaAdmin::Describe(const std::string& topic) {
-  SAFFRON_ASSIGN(Shape shape, ShapeOf(topic));
-  // The id first: of a topic that is made again meanwhile the ends then seem to have shrunk.
-  SAFFRON_ASSIGN(auto settings, SettingsOf({topic}));
-  TopicState state;
-  state.topic_id = MarkOf(settings[topic]).value_or(kUnmarked);
-  SAFFRON_ASSIGN(state.end_offsets, Offsets(topic, shape.partitions, RD_KAFKA_OFFSET_END));
-  return state;
+  const Instant deadline = runtime_.Now() + options_.request_timeout;
+  while (true) {
+    SAFFRON_ASSIGN(Shape shape, ShapeOf(topic));
+    // The id first: of a topic that is made again meanwhile the ends then seem to have shrunk.
+    SAFFRON_ASSIGN(auto settings, SettingsOf({topic}));
+    auto ends = Offsets(topic, shape.partitions, RD_KAFKA_OFFSET_END);
+    if (ends.ok()) {
+      return TopicState{MarkOf(settings[topic]).value_or(kUnmarked), std::move(ends).value()};
+    }
+    if (runtime_.Now() >= deadline || !runtime_.SleepFor(kLeaderPoll)) {
+      return Unavailable(ends.error().message());
+    }
+  }
 }
 
 Result<std::map<TopicPartition, CommittedOffset>> KafkaAdmin::GroupOffsets(
@@ -159,12 +180,15 @@ Result<std::map<TopicPartition, CommittedOffset>> KafkaAdmin::GroupOffsets(
                                   decltype(&rd_kafka_ListConsumerGroupOffsets_destroy)>;
   Request request(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr),
                   &rd_kafka_ListConsumerGroupOffsets_destroy);
-  SAFFRON_ASSIGN(KafkaEvent event,
-                 Ask("offsets of group " + group, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
-                     [&](rd_kafka_t* client, auto* options, auto* queue) {
-                       rd_kafka_ListConsumerGroupOffsets_t* one = request.get();
-                       rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
-                     }));
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> handle, GroupClient());
+  handle->TakeComplaints();
+  SAFFRON_ASSIGN(
+      KafkaEvent event,
+      Ask(*handle, "offsets of group " + group, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
+          [&](rd_kafka_t* client, auto* options, auto* queue) {
+            rd_kafka_ListConsumerGroupOffsets_t* one = request.get();
+            rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
+          }));
   std::size_t count = 0;
   const rd_kafka_group_result_t** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
       rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <set>
@@ -28,8 +29,9 @@ namespace saffron {
 // Thread-safe.
 class KafkaAdmin {
  public:
-  KafkaAdmin(const KafkaBusOptions& options, KafkaProducer& producer, Runtime& runtime, Log& log)
-      : options_(options), producer_(producer), runtime_(runtime), log_(log) {}
+  KafkaAdmin(const KafkaBusOptions& options, const KafkaSettings& settings, KafkaProducer& producer,
+             Runtime& runtime, Log& log)
+      : options_(options), settings_(settings), producer_(producer), runtime_(runtime), log_(log) {}
 
   // Waits for any answer of the cluster.
   Status Ping(Duration timeout);
@@ -53,7 +55,9 @@ class KafkaAdmin {
   using Settings = std::map<std::string, Setting>;
   using Send = std::function<void(rd_kafka_t*, rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>;
 
-  Result<KafkaEvent> Ask(std::string_view doing, rd_kafka_admin_op_t operation, const Send& send);
+  Result<std::shared_ptr<KafkaHandle>> GroupClient();
+  Result<KafkaEvent> Ask(KafkaHandle& client, std::string_view doing, rd_kafka_admin_op_t operation,
+                         const Send& send);
   Result<Shape> ShapeOf(const std::string& topic);  // kNotFound
   Result<std::map<std::string, Settings>> SettingsOf(const std::vector<std::string>& topics);
   Result<std::vector<std::uint64_t>> Offsets(const std::string& topic, std::uint32_t partitions,
@@ -63,16 +67,19 @@ class KafkaAdmin {
   Status CheckShape(const TopicSpec& wanted, const Shape& shape);
   Status CheckSettings(const std::string& topic, const Settings& settings);
   Status Mark(const std::string& topic, const Settings& settings);
+  Status AwaitMark(const std::string& topic);
   std::string NewMark();
   static std::optional<std::string> MarkOf(const Settings& settings);
   bool FirstTime(const std::string& warning);
 
   const KafkaBusOptions& options_;
+  const KafkaSettings& settings_;
   KafkaProducer& producer_;
   Runtime& runtime_;
   Log& log_;
   std::mutex mutex_;
-  std::set<std::string> warned_;  // under mutex_
+  std::set<std::string> warned_;               // under mutex_
+  std::shared_ptr<KafkaHandle> group_client_;  // under mutex_
 };
 
 }  // namespace saffron

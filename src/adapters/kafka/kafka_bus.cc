@@ -19,7 +19,7 @@ struct KafkaBus::Parts {
   const KafkaBusOptions options;
   const KafkaSettings settings{options};
   KafkaProducer producer{settings, options.max_message_bytes, runtime, log};
-  KafkaAdmin admin{options, producer, runtime, log};
+  KafkaAdmin admin{options, settings, producer, runtime, log};
   std::unique_ptr<KafkaLag> lag;  // null: not measured
 };
 

@@ -36,9 +36,10 @@ struct KafkaBusOptions {
   Duration lag_interval = seconds(5);
 };
 
-// Thread-safe; consumers are destroyed before it. Nothing survives a crash of the process but what
-// the cluster has acknowledged. What waits looks at the runtime's stop: a process stops within
-// seconds, whether a broker answers or not.
+// Thread-safe; consumers are destroyed before it. A commit may wait, for request_timeout, until
+// every member of the group has joined a new generation. Nothing survives a crash of the process
+// but what the cluster has acknowledged. What waits looks at the runtime's stop: a process stops
+// within seconds, whether a broker answers or not.
 class KafkaBus final : public MessageBus {
  public:
   // kInvalid: a setting is wrong. kUnavailable: the cluster does not answer, or not to us; the text

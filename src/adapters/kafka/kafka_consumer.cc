@@ -12,6 +12,7 @@ constexpr Duration kRebalancePatience = seconds(2);
 constexpr Duration kRebalancePoll = milliseconds(10);
 constexpr Duration kSeekPoll = milliseconds(10);
 constexpr Duration kLeavePatience = seconds(2);
+constexpr Duration kFirstAssignmentPatience = seconds(1);
 constexpr Duration kProbeTimeout = milliseconds(500);
 constexpr std::size_t kMaxPollBytes = 8 << 20;
 
@@ -83,8 +84,24 @@ Result<std::unique_ptr<BusConsumer>> KafkaConsumer::Join(const KafkaSettings& se
   return std::unique_ptr<BusConsumer>(std::move(consumer));
 }
 
+// Librdkafka before 2.3 aborts the process when a member is destroyed between its first answer from
+// the group and its first assignment (its issue 4312). Such a one leaves, and is let go.
 KafkaConsumer::~KafkaConsumer() {
   if (handle_ == nullptr) return;
+  if (!ever_assigned_ && !handle_->Suspect()) AwaitAssignment();
+  Leave();
+  if (!ever_assigned_) handle_->LetGo();
+}
+
+void KafkaConsumer::AwaitAssignment() {
+  const Instant until = runtime_.Now() + kFirstAssignmentPatience;
+  while (!ever_assigned_ && runtime_.Now() < until) {
+    rd_kafka_message_t* message = rd_kafka_consumer_poll(handle_->get(), KafkaMilliseconds(kSlice));
+    if (message != nullptr) rd_kafka_message_destroy(message);
+  }
+}
+
+void KafkaConsumer::Leave() {
   rd_kafka_t* client = handle_->get();
   KafkaQueue queue(rd_kafka_queue_new(client), &rd_kafka_queue_destroy);
   KafkaFailure failure(rd_kafka_consumer_close_queue(client, queue.get()), &rd_kafka_error_destroy);
@@ -103,6 +120,7 @@ void KafkaConsumer::Rebalanced(rd_kafka_resp_err_t code,
   rebalanced_ = true;
   KafkaFailure failure(nullptr, &rd_kafka_error_destroy);
   if (code == RD_KAFKA_RESP_ERR__ASSIGN_PARTITIONS) {
+    ever_assigned_ = true;
     failure.reset(rd_kafka_incremental_assign(client, partitions));
     for (int i = 0; i < partitions->cnt; ++i) Assigned(KeyOf(partitions->elems[i]));
   } else if (code == RD_KAFKA_RESP_ERR__REVOKE_PARTITIONS) {

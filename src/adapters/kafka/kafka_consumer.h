@@ -49,6 +49,8 @@ class KafkaConsumer final : public BusConsumer {
   KafkaConsumer(Duration request_timeout, Runtime& runtime, std::string group)
       : request_timeout_(request_timeout), runtime_(runtime), group_(std::move(group)) {}
 
+  void AwaitAssignment();
+  void Leave();
   void Rebalanced(rd_kafka_resp_err_t code, rd_kafka_topic_partition_list_t* partitions);
   void Assigned(const TopicPartition& partition);
   void Revoked(const TopicPartition& partition);
@@ -70,6 +72,7 @@ class KafkaConsumer final : public BusConsumer {
   std::size_t seeking_ = 0;  // of owned_
   std::size_t batch_bytes_ = 0;
   Instant generation_at_{};  // when it was last asked for
+  bool ever_assigned_ = false;
   bool rebalanced_ = false;  // since then
   BusBatch batch_;
   std::optional<Error> failure_;  // of the next Poll

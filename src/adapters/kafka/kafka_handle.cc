@@ -93,6 +93,11 @@ KafkaHandle::~KafkaHandle() {
   rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
+void KafkaHandle::LetGo() {
+  rd_kafka_set_log_level(client_, 0);
+  client_ = nullptr;
+}
+
 void KafkaHandle::Complained(rd_kafka_resp_err_t code, const char* reason) {
   switch (code) {
     case RD_KAFKA_RESP_ERR__TRANSPORT:
@@ -119,8 +124,16 @@ void KafkaHandle::Logged(int level, const char* facility, const char* text) {
              "kafka.client", {{"facility", what}, {"text", settings_.Scrub(text)}});
 }
 
+void KafkaHandle::TakeComplaints() {
+  if (rd_kafka_type(client_) == RD_KAFKA_PRODUCER) {
+    rd_kafka_poll(client_, 0);
+  } else if (rd_kafka_message_t* event = rd_kafka_consumer_poll(client_, 0)) {
+    rd_kafka_message_destroy(event);
+  }
+}
+
 void KafkaHandle::Answered() {
-  if (!suspect_.exchange(false)) return;
+  if (!suspect_ || !suspect_.exchange(false)) return;
   std::lock_guard<std::mutex> lock(mutex_);
   complaint_.clear();
 }

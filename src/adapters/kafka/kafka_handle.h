@@ -56,7 +56,11 @@ class KafkaHandle {
   KafkaHandle& operator=(const KafkaHandle&) = delete;
 
   rd_kafka_t* get() const { return client_; }
+  // Forgets the client, which goes on to the end of the process without a word.
+  void LetGo();
 
+  // Of a client that nobody polls otherwise.
+  void TakeComplaints();
   // Whether the cluster may be out of reach: something was complained of since it last answered.
   bool Suspect() const { return suspect_; }
   void Answered();

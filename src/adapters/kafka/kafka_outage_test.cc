@@ -22,6 +22,43 @@ using ::testing::HasSubstr;
 
 constexpr int kKeys = 20;
 
+// What one member has read, through whatever happens.
+struct Consumed {
+  Consumed(MessageBus& bus, const std::string& topic) {
+    auto joined = bus.Subscribe(NewKafkaName("group"), {topic});
+    EXPECT_TRUE(joined.ok()) << joined.error().ToString();
+    consumer = std::move(joined).value();
+  }
+
+  bool ReadUntil(const std::function<bool()>& enough) {
+    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(40);
+    while (!enough() && std::chrono::steady_clock::now() < until) {
+      auto batch = consumer->Poll(1000, milliseconds(50));
+      if (!batch.ok()) {
+        EXPECT_TRUE(batch.Is(Code::kUnavailable)) << batch.error().ToString();
+        outage = batch.error().message();
+        continue;
+      }
+      for (const TopicPartition& revoked : batch->revoked) offsets.erase(revoked);
+      for (const BusRecord& record : batch->records) {
+        seen.insert(record.value);
+        offsets[record.from].next = record.offset + 1;
+      }
+    }
+    return enough();
+  }
+  std::uint64_t Position() const {
+    std::uint64_t position = 0;
+    for (const auto& [partition, offset] : offsets) position += offset.next;
+    return position;
+  }
+
+  std::unique_ptr<BusConsumer> consumer;
+  std::set<std::string> seen;
+  std::map<TopicPartition, CommittedOffset> offsets;
+  std::string outage;  // what Poll last said of it
+};
+
 class KafkaOutageTest : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -94,11 +131,6 @@ class KafkaOutageTest : public ::testing::Test {
     EXPECT_LE(repeated, 50 * failures_);
     RecordProperty("repeated", repeated);
   }
-  static std::uint64_t Position(const std::map<TopicPartition, CommittedOffset>& offsets) {
-    std::uint64_t position = 0;
-    for (const auto& [partition, offset] : offsets) position += offset.next;
-    return position;
-  }
   std::uint64_t Total() {
     std::uint64_t total = 0;
     const auto state = bus_->Describe(topic_);
@@ -113,23 +145,32 @@ class KafkaOutageTest : public ::testing::Test {
   RealServer* server_ = nullptr;
   std::unique_ptr<KafkaBus> bus_;
   std::string topic_;
-  int failures_ = 0, unknown_ = 0;  // calls
+  std::atomic<int> failures_{0}, unknown_{0};  // calls
   std::atomic<int> acknowledged_{0};
   std::atomic<int> back_{-1};  // acknowledged when the broker was back
   std::atomic<int> hangs_{0};
 };
 
-TEST_F(KafkaOutageTest, KilledAndStartedUnderPublishNothingIsLostOrReordered) {
-  std::thread operator_of_it([&] {
-    while (acknowledged_ < 2000) runtime_.SleepFor(milliseconds(1));
-    server_->Kill();
-    EXPECT_TRUE(server_->Up().ok());
-    back_ = acknowledged_.load();
+TEST_F(KafkaOutageTest, KilledAndStartedUnderLoadNothingIsLostOrReordered) {
+  std::atomic<int> sent{-1};
+  std::thread publisher([&] {
+    sent = PublishUntil([&](int n) { return back_ >= 0 && n >= back_ + 2000; }, milliseconds(700));
   });
-  const int sent =
-      PublishUntil([&](int n) { return back_ >= 0 && n >= back_ + 2000; }, milliseconds(700));
-  operator_of_it.join();
-  EXPECT_GT(failures_, 0);
+  Consumed consumed(*bus_, topic_);
+  EXPECT_TRUE(consumed.ReadUntil([&] { return consumed.seen.size() >= 2000; }));
+  server_->Kill();
+  EXPECT_TRUE(consumed.ReadUntil([&] { return !consumed.outage.empty() && failures_ > 0; }));
+  EXPECT_THAT(consumed.outage, HasSubstr("refused"));
+  Status committed = consumed.consumer->Commit(consumed.offsets);
+  EXPECT_FALSE(committed.ok());
+  EXPECT_FALSE(committed.Is(Code::kConflict)) << "it is still ours";
+  EXPECT_TRUE(server_->Up().ok());
+  back_ = acknowledged_.load();
+  EXPECT_TRUE(consumed.ReadUntil([&] { return sent > 0; }));
+  publisher.join();
+  EXPECT_TRUE(consumed.ReadUntil([&] { return Total() == consumed.Position(); }));
+  EXPECT_EQ(consumed.seen.size(), static_cast<std::size_t>(sent));
+  EXPECT_TRUE(consumed.consumer->Commit(consumed.offsets).ok());
   ExpectOnTopic(sent);
 }
 
@@ -151,46 +192,6 @@ TEST_F(KafkaOutageTest, AHangIsAnUnknownOutcomeAndDoneAgainKeepsTheOrder) {
   operator_of_it.join();
   EXPECT_GT(unknown_, 0);
   ExpectOnTopic(sent);
-}
-
-TEST_F(KafkaOutageTest, KilledAndStartedUnderConsumeItGoesOnWhereItWas) {
-  PublishUntil([](int n) { return n >= 1000; }, seconds(20));
-  const std::string group = NewKafkaName("group");
-  auto consumer = bus_->Subscribe(group, {topic_});
-  ASSERT_TRUE(consumer.ok());
-  std::set<std::string> seen;
-  bool outage_was_told = false;
-  std::string reason;
-  std::map<TopicPartition, CommittedOffset> offsets;
-  const auto read = [&](const std::function<bool()>& enough) {
-    const auto until = std::chrono::steady_clock::now() + std::chrono::seconds(40);
-    while (!enough() && std::chrono::steady_clock::now() < until) {
-      auto batch = (*consumer)->Poll(100, milliseconds(50));
-      if (!batch.ok()) {
-        EXPECT_TRUE(batch.Is(Code::kUnavailable)) << batch.error().ToString();
-        outage_was_told = true;
-        reason = batch.error().message();
-        continue;
-      }
-      for (const TopicPartition& revoked : batch->revoked) offsets.erase(revoked);
-      for (const BusRecord& record : batch->records) {
-        seen.insert(record.value);
-        offsets[record.from].next = record.offset + 1;
-      }
-    }
-    return enough();
-  };
-  ASSERT_TRUE(read([&] { return seen.size() >= 300; }));
-  server_->Kill();
-  ASSERT_TRUE(read([&] { return outage_was_told; }));
-  EXPECT_THAT(reason, HasSubstr("refused"));
-  Status committed = (*consumer)->Commit(offsets);
-  EXPECT_FALSE(committed.ok());
-  EXPECT_FALSE(committed.Is(Code::kConflict)) << "it is still ours";
-  ASSERT_TRUE(server_->Up().ok());
-  PublishUntil([](int n) { return n >= 1000; }, seconds(20));
-  ASSERT_TRUE(read([&] { return seen.size() == 1000 && Total() == Position(offsets); }));
-  EXPECT_TRUE((*consumer)->Commit(offsets).ok());
 }
 
 }  // namespace

@@ -249,7 +249,10 @@ Result<KafkaProducer::Produced> KafkaProducer::ResultOf(
       delivery.refused = TooLarge(SizeOf(*messages[i]));
       if (SizeOf(*messages[i]) <= max_message_bytes_) produced.too_large.push_back(i);
     } else {
-      Error error = session.handle->ErrorOf("produce to " + messages[i]->topic, report.code);
+      const bool purged = report.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
+                          report.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
+      Error error = session.handle->ErrorOf("produce to " + messages[i]->topic, report.code,
+                                            purged ? "not acknowledged in time" : "");
       if (error.code() != Code::kUnavailable) {
         delivery.refused = std::move(error);
         continue;
@@ -258,6 +261,7 @@ Result<KafkaProducer::Produced> KafkaProducer::ResultOf(
       if (!failure) failure = std::move(error);
     }
   }
+  if (some_stored) session.handle->Answered();
   if (!failure) return produced;
   return Error(some_stored ? Code::kUnknownOutcome : Code::kUnavailable, failure->message());
 }

@@ -123,7 +123,7 @@ Status KafkaAdmin::Create(const std::vector<TopicSpec>& topics) {
     owned.push_back(std::move(one));
   }
   SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client, producer_.Client());
-  SAFFRON_ASSIGN(KafkaEvent event, Ask("make topics", RD_KAFKA_ADMIN_OP_CREATETOPICS,
+  SAFFRON_ASSIGN(KafkaEvent event, Ask(*client, "make topics", RD_KAFKA_ADMIN_OP_CREATETOPICS,
                                        [&](rd_kafka_t* asked, auto* options, auto* queue) {
                                          rd_kafka_CreateTopics(asked, made.data(), made.size(),
                                                                options, queue);
@@ -198,7 +198,8 @@ Status KafkaAdmin::Mark(const std::string& topic, const Settings& settings) {
     rd_kafka_ConfigResource_set_config(resource.get(), name.c_str(), setting.value.c_str());
   }
   rd_kafka_ConfigResource_set_config(resource.get(), kMarkSetting, NewMark().c_str());
-  Result<KafkaEvent> event = Ask("mark topic " + topic, RD_KAFKA_ADMIN_OP_ALTERCONFIGS,
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> handle, producer_.Client());
+  Result<KafkaEvent> event = Ask(*handle, "mark topic " + topic, RD_KAFKA_ADMIN_OP_ALTERCONFIGS,
                                  [&](rd_kafka_t* client, auto* options, auto* queue) {
                                    rd_kafka_ConfigResource_t* one = resource.get();
                                    rd_kafka_AlterConfigs(client, &one, 1, options, queue);
@@ -219,7 +220,19 @@ Status KafkaAdmin::Mark(const std::string& topic, const Settings& settings) {
     return Ok();
   }
   log_.Info("kafka.topic_marked", {{"topic", topic}});
-  return Ok();
+  return AwaitMark(topic);
+}
+
+// Brokers tell of it a moment later. Until then it would seem to be another topic.
+Status KafkaAdmin::AwaitMark(const std::string& topic) {
+  const Instant deadline = runtime_.Now() + options_.request_timeout;
+  while (true) {
+    SAFFRON_ASSIGN(auto settings, SettingsOf({topic}));
+    if (MarkOf(settings[topic])) return Ok();
+    if (runtime_.Now() >= deadline || !runtime_.SleepFor(kLeaderPoll)) {
+      return Unavailable("kafka: the mark of topic " + topic + " is not seen yet");
+    }
+  }
 }
 
 }  // namespace saffron
