@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real OpenSearch node (the project's core distribution from Maven Central, plain HTTP, no
 # security plugin). See lib.sh for the commands. It needs Java 11 to 21.
-# OPENSEARCH_HEAP (384m) is the size of its heap, OPENSEARCH_EXTRA more lines for opensearch.yml.
+# The small heap is mostly garbage between collections: what is live counts, not what is used.
+# OPENSEARCH_HEAP (512m) is the size of its heap, OPENSEARCH_EXTRA more lines for opensearch.yml.
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 VERSION=${OPENSEARCH_VERSION:-2.19.3}
@@ -42,6 +43,7 @@ path.data: "$1/data"
 path.logs: "$1/logs"
 bootstrap.system_call_filter: false
 cluster.routing.allocation.disk.threshold_enabled: false
+indices.breaker.total.use_real_memory: false
 ${OPENSEARCH_EXTRA:-}
 P
   cat >"$1/config/log4j2.properties" <<'P'
@@ -63,7 +65,7 @@ word() { echo "-Dopensearch.path.conf=$1/config"; }
 # start DIR: jna.nounpack and an empty boot path keep JNA from loading its native half, and with it
 # the check that refuses root.
 start() {
-  local heap=${OPENSEARCH_HEAP:-384m}
+  local heap=${OPENSEARCH_HEAP:-512m}
   setsid nohup java "-Xms$heap" "-Xmx$heap" -XX:+UseSerialGC -XX:-UsePerfData \
     -Djna.nosys=true -Djna.nounpack=true "-Djna.boot.library.path=$1/tmp" \
     "-Djava.io.tmpdir=$1/tmp" -Djava.security.manager=allow -Djava.locale.providers=SPI,COMPAT \

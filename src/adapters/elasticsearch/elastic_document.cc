@@ -40,13 +40,14 @@ void AppendEnds(std::string& out, const IndexedProperty& property) {
 void AppendSearched(const SearchDocument& document, const AggregateParts& parts,
                     const SortColumns& columns, std::string& body, std::set<std::string>& unknown) {
   AppendMember(body, "scope", ScopeText(parts.branch, parts.class_id, document.scope));
-  std::string sort, more;
-  body += ",\"terms\":[";
+  std::string words, sort, more;
+  body += ",\"values\":[";
   ForEachProperty(document.document, [&](const IndexedProperty& property) {
-    for (const std::string& term : property.terms) {
-      json::AppendString(body, term);
+    for (const std::string& value : property.values) {
+      json::AppendString(body, value);
       body += ',';
     }
+    words += property.words;
     if (property.least.empty()) return;
     auto column = columns.find(property.name);
     if (column == columns.end()) {
@@ -63,6 +64,7 @@ void AppendSearched(const SearchDocument& document, const AggregateParts& parts,
   });
   if (body.back() == ',') body.pop_back();
   body += ']';
+  AppendMember(body, "words", words);
   if (!sort.empty()) body.append(",\"sort\":{").append(sort).append("}");
   if (!more.empty()) body.append(",\"more\":[").append(more).append("]");
 }

@@ -19,16 +19,20 @@ std::string Quoted(std::string_view text) {
   return quoted;
 }
 
-std::string Term(const std::string& term) { return R"({"term":{"terms":)" + Quoted(term) + "}}"; }
-
-std::string Prefix(const std::string& prefix) {
-  return R"({"prefix":{"terms":)" + Quoted(prefix) + "}}";
+// `kind`: "term", "prefix" or "wildcard".
+std::string Clause(std::string_view kind, std::string_view field, const std::string& text) {
+  std::string clause = "{\"";
+  clause.append(kind).append("\":{\"").append(field).append("\":").append(Quoted(text));
+  return clause.append("}}");
 }
+
+std::string Value(const std::string& term) { return Clause("term", "values", term); }
+std::string Exists(const std::string& name) { return Clause("term", "words", "=" + name); }
 
 // `from` and `to`: "gt" or "gte", "lt" or "lte".
 std::string Range(std::string_view from, const std::string& low, std::string_view to,
                   const std::string& high) {
-  std::string clause = R"({"range":{"terms":{")";
+  std::string clause = R"({"range":{"values":{")";
   clause.append(from).append("\":").append(Quoted(low)).append(",\"").append(to).append("\":");
   return clause.append(Quoted(high)).append("}}}");
 }
@@ -50,16 +54,23 @@ std::string Any(const std::vector<std::string>& clauses) {
 
 std::string Not(const std::string& clause) { return R"({"bool":{"must_not":[)" + clause + "]}}"; }
 
-std::string WordClause(const std::string& stem, const WordPattern& word) {
-  return word.prefix ? Prefix(stem + "~" + BoundedPrefix(word.word))
-                     : Term(stem + "~" + BoundedText(word.word));
+// Of the property, or of any: then the name is empty.
+std::string WordClause(const std::string& name, const WordPattern& pattern) {
+  const std::string begin = BoundedPrefix(pattern.word, kLongestWord);
+  const std::string whole = Bounded(pattern.word, kLongestWord) + "~";
+  // Neither words nor names have a character that means something in a wildcard.
+  if (pattern.prefix) {
+    return name.empty() ? Clause("prefix", "words", begin)
+                        : Clause("wildcard", "words", begin + "*~" + name);
+  }
+  return name.empty() ? Clause("prefix", "words", whole) : Clause("term", "words", whole + name);
 }
 
 // `stem` is "name=2".
 std::string NumberEquals(const std::string& stem, const Scalar& wanted) {
   const NumberKey key = KeyOf(wanted);
-  if (key.exact) return Any({Term(stem + key.key), Term(stem + key.low + "f")});
-  if (key.key == key.low) return Term(stem + key.low);
+  if (key.exact) return Any({Value(stem + key.key), Value(stem + key.low + "f")});
+  if (key.key == key.low) return Value(stem + key.low);
   return Range("gte", stem + key.low, "lt", stem + key.high);
 }
 
@@ -72,7 +83,7 @@ std::string NumberOrder(FilterOp op, const std::string& stem, const std::string&
   switch (op) {
     case FilterOp::kGt: return Range("gt", key.exact ? exact : high, "lt", end);
     case FilterOp::kGte:
-      return key.exact ? Any({Range("gte", exact, "lt", end), Term(inexact)})
+      return key.exact ? Any({Range("gte", exact, "lt", end), Value(inexact)})
                        : Range("gte", low, "lt", end);
     case FilterOp::kLt:
       return key.exact ? Any({Range("gte", stem, "lt", inexact), Range("gt", inexact, "lt", exact)})
@@ -83,7 +94,7 @@ std::string NumberOrder(FilterOp op, const std::string& stem, const std::string&
 
 std::string TextOrder(FilterOp op, const std::string& stem, const std::string& end,
                       const Scalar& wanted) {
-  const std::string key = stem + BoundedText(wanted.text);
+  const std::string key = stem + Bounded(wanted.text, kLongestText);
   switch (op) {
     case FilterOp::kGt: return Range("gt", key, "lt", end);
     case FilterOp::kGte: return Range("gte", key, "lt", end);
@@ -100,13 +111,13 @@ std::optional<Scalar> ScalarIn(const std::string& raw) {
 
 std::string EqualsClause(const std::string& name, const std::string& raw) {
   const std::optional<Scalar> wanted = ScalarIn(raw);
-  if (!wanted) return Not(Term(name + "="));
+  if (!wanted) return Not(Exists(name));
   if (wanted->kind == Scalar::Kind::kNumber) return NumberEquals(name + "=2", *wanted);
-  return Term(name + "=" + ScalarKey(*wanted));
+  return Value(name + "=" + ScalarKey(*wanted));
 }
 
 std::string MatchClause(const std::string& name, const std::string& text) {
-  std::vector<std::string> clauses{Term(name + "=")};
+  std::vector<std::string> clauses{Exists(name)};
   for (const WordPattern& word : ParseWords(text)) clauses.push_back(WordClause(name, word));
   return R"({"bool":{"filter":[)" + Joined(clauses) + "]}}";
 }
@@ -123,7 +134,9 @@ std::string FilterClause(const FieldFilter& filter) {
       return Any(clauses);
     }
     case FilterOp::kPrefix:
-      return Prefix(name + "=3" + BoundedPrefix(ScalarIn(filter.values.front())->text));
+      return Clause(
+          "prefix", "values",
+          name + "=3" + BoundedPrefix(ScalarIn(filter.values.front())->text, kLongestText));
     case FilterOp::kMatch: return MatchClause(name, ScalarIn(filter.values.front())->text);
     default: break;
   }

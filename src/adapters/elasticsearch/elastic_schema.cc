@@ -20,14 +20,15 @@ using simdjson::dom::element;
 constexpr std::uint64_t kFormat = 1;
 constexpr std::uint32_t kFixedFields = 16;  // more than the mapping has without columns
 
-// What is searched is `terms`, `scope` and `key`; what is read is stored. Nothing a user wrote is
-// the name of a field but under `sort`, and every value there is a keyword. `document` is a text
+// What is searched is `values`, `words` and `scope`; what is read is stored. Nothing a user wrote
+// is the name of a field but under `sort`, and every value there is a keyword. `document` is a text
 // that is not indexed: stored without a bound.
 constexpr std::string_view kMappings = R"({"dynamic":"strict","_source":{"enabled":false},
 "_meta":{"saffron_format":1},"properties":{
 "key":{"type":"keyword","store":true,"index":false},
 "scope":{"type":"keyword","doc_values":false},
-"terms":{"type":"keyword","doc_values":false},
+"values":{"type":"keyword","doc_values":false},
+"words":{"type":"text","analyzer":"whitespace","index_options":"docs","norms":false},
 "sort":{"type":"object","dynamic":"strict"},
 "more":{"type":"nested","dynamic":"strict","properties":{
 "name":{"type":"keyword","doc_values":false},"value":{"type":"keyword","index":false}}},
@@ -91,6 +92,8 @@ Status ElasticIndexes::Prepare() {
   // broke.
   body += R"(,"refresh_interval":"30s","translog.durability":"request",)";
   body += "\"mapping.total_fields.limit\":" + std::to_string(max_sort_columns_ + kFixedFields);
+  // Bits of the nested documents are made when something is sorted by them, not with each refresh.
+  body += R"(,"load_fixed_bitset_filters_eagerly":false)";
   body += R"(,"mapping.nested_objects.limit":1000000}},"mappings":)";
   body.append(kMappings).append("}}");
   SAFFRON_TRY(client_->Demand(Effect::kIdempotent, "PUT",

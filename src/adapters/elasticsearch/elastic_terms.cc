@@ -23,8 +23,8 @@ void AppendHex(std::string& out, std::uint64_t bits) {
   out.append(digits.data(), digits.size());
 }
 
-std::string_view Cut(std::string_view text) {
-  std::size_t size = std::min(text.size(), kLongestText);
+std::string_view Cut(std::string_view text, std::size_t longest) {
+  std::size_t size = std::min(text.size(), longest);
   while (size < text.size() && size > 0 && (text[size] & 0xc0) == 0x80) --size;
   return text.substr(0, size);
 }
@@ -52,9 +52,17 @@ void AddScalar(const json::Value& value, const std::string& stem, IndexedPropert
   const auto scalar = ScalarOf(value);
   if (!scalar) return;
   std::string key = ScalarKey(*scalar);
-  property.terms.push_back(stem + "=" + key);
+  property.values.push_back(stem + "=" + key);
   if (property.greatest.empty() || key > property.greatest) property.greatest = key;
   if (property.least.empty() || key < property.least) property.least = std::move(key);
+}
+
+void AddWords(std::string_view words, const std::string& stem, std::string& out) {
+  while (!words.empty()) {
+    const std::size_t end = words.find(' ');
+    out.append(Bounded(words.substr(0, end), kLongestWord)).append("~").append(stem).append(" ");
+    words.remove_prefix(end + 1);
+  }
 }
 
 }  // namespace
@@ -63,11 +71,14 @@ std::string TermName(std::string_view property) {
   return CheckPropertyName(property).ok() ? std::string(property) : "#" + Sha256Hex(property);
 }
 
-std::string BoundedPrefix(std::string_view text) { return std::string(Cut(text)); }
+std::string BoundedPrefix(std::string_view text, std::size_t longest) {
+  return std::string(Cut(text, longest));
+}
 
-std::string BoundedText(std::string_view text) {
-  std::string bounded = BoundedPrefix(text);
-  if (bounded.size() < text.size()) bounded += Sha256Hex(text);
+std::string Bounded(std::string_view text, std::size_t longest) {
+  constexpr std::size_t kHashDigits = 32;
+  std::string bounded = BoundedPrefix(text, longest);
+  if (bounded.size() < text.size()) bounded += Sha256Hex(text).substr(0, kHashDigits);
   return bounded;
 }
 
@@ -89,7 +100,7 @@ std::string ScalarKey(const Scalar& scalar) {
   switch (scalar.kind) {
     case Scalar::Kind::kBool: return scalar.truth ? "1t" : "1f";
     case Scalar::Kind::kNumber: return "2" + KeyOf(scalar).key;
-    case Scalar::Kind::kString: return "3" + BoundedText(scalar.text);
+    case Scalar::Kind::kString: return "3" + Bounded(scalar.text, kLongestText);
   }
   return {};
 }
@@ -102,7 +113,6 @@ void ForEachProperty(std::string_view document,
     IndexedProperty property;
     property.name = json::TextOf(member.key, scratch);
     const std::string stem = TermName(property.name);
-    property.terms.push_back(stem + "=");
     if (member.value.kind == json::Kind::kArray) {
       const auto elements = json::ElementsOf(member.value.raw);
       for (const json::Value& element : elements.value_or(std::vector<json::Value>())) {
@@ -111,14 +121,8 @@ void ForEachProperty(std::string_view document,
     } else {
       AddScalar(member.value, stem, property);
     }
-    const std::string words = WordsOf(member.value.raw);
-    for (std::size_t at = 0; at < words.size();) {
-      const std::size_t end = words.find(' ', at);
-      const std::string word = BoundedText(std::string_view(words).substr(at, end - at));
-      property.terms.push_back(stem + "~" + word);
-      property.terms.push_back("~" + word);
-      at = end + 1;
-    }
+    property.words = "=" + stem + " ";
+    AddWords(WordsOf(member.value.raw), stem, property.words);
     visit(property);
   }
 }

@@ -1,19 +1,19 @@
-// The one field that filters and full text look at: what a document holds, as terms whose order by
+// The two fields that filters and full text look at: what a document holds, as terms whose order by
 // bytes is the order of the domain. Property names never become fields of the engine for it, and no
 // value is of a type that the engine could refuse.
 //
-//   name=            the property is there and not null
-//   name=1t name=1f  it is, or one of its elements is, true or false
-//   name=2NUMBER     ... a number: the bits of the double, so turned that they sort, as digits;
-//                    from 2^53 on followed by "f" (was no integer) or "w" and the bits of the
-//                    integer, because integers are compared exactly and doubles are not
-//   name=3TEXT       ... a string
-//   name~word        a word of it, at any depth
-//   ~word            a word of any property
-//
-// A text or word of more than kLongestText bytes is cut there (between characters) and its SHA-256
-// appended: it is found whole, and by its first bytes. The engine's bound is 32,766 bytes of a term
-// and 1,000 of the ends of a range. Stored indexes depend on it: a change is a new format.
+// `values`, one keyword each, of a scalar that the property is, or has as an element:
+//   name=1t name=1f  true or false
+//   name=2NUMBER     a number: the bits of the double, so turned that they sort, as digits; from
+//                    2^53 on followed by "f" (was no integer) or "w" and the bits of the integer,
+//                    because integers are compared exactly and doubles are not
+//   name=3TEXT       a string. Beyond kLongestText bytes it is cut there (between characters) and
+//                    its hash appended: it is found whole, and by its first bytes. The engine's
+//                    bound is 32,766 bytes of a term, and 1,000 of the ends of a range
+// `words`, one text of words with spaces between them, each at most 255 units long for the engine:
+//   word~name        a word of the property, at any depth; cut as above at kLongestWord bytes
+//   =name            the property is there and not null
+// Stored indexes depend on it: a change is a new format.
 #pragma once
 
 #include <cstddef>
@@ -28,12 +28,13 @@
 namespace saffron::elastic {
 
 inline constexpr std::size_t kLongestText = 800;
+inline constexpr std::size_t kLongestWord = 120;
 
 // "name" as it stands before the sign: itself, where an ontology allows it, else a hash.
 std::string TermName(std::string_view property);
-// A text or word, cut; `prefix`: without the hash, to look for what begins with it.
-std::string BoundedText(std::string_view text);
-std::string BoundedPrefix(std::string_view text);
+// Cut, with or without the hash: the latter to look for what begins with it.
+std::string Bounded(std::string_view text, std::size_t longest);
+std::string BoundedPrefix(std::string_view text, std::size_t longest);
 
 // A number as a key, and how it lies among the others: every equal key is in [low, high), and when
 // `exact` is set only `key` itself and `low`+"f" are equal to it.
@@ -48,9 +49,10 @@ std::string ScalarKey(const Scalar& scalar);
 
 // One property of a document as it is indexed.
 struct IndexedProperty {
-  std::string_view name;           // as the document has it; lives until the next call
-  std::vector<std::string> terms;  // whole terms
-  std::string least, greatest;     // scalar keys to sort by; empty: none
+  std::string_view name;            // as the document has it; lives until the next call
+  std::vector<std::string> values;  // whole terms
+  std::string words;                // with a space after each
+  std::string least, greatest;      // scalar keys to sort by; empty: none
 };
 // Calls `visit` for each property of a JSON object that is not null; the last of a name counts.
 void ForEachProperty(std::string_view document,

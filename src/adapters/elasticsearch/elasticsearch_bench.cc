@@ -1,5 +1,5 @@
-// bench_elasticsearch URL [DOCUMENTS [ROUNDS]]: the search index through its port beside a bare
-// loader and bare queries with the same documents on the same node, in turns.
+// bench_elasticsearch URL [DOCUMENTS [ROUNDS [BULK]]]: the search index through its port beside a
+// bare loader and bare queries with the same documents on the same node, in turns.
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
@@ -14,7 +14,6 @@
 namespace saffron {
 namespace {
 
-constexpr std::size_t kBulk = 500;  // a batch of the projection
 constexpr int kQueries = 400;
 
 double Seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -49,7 +48,8 @@ std::string OrderJson(RandomBits& random, std::size_t number) {
 
 class Bench {
  public:
-  Bench(std::string url, std::size_t documents) : url_(std::move(url)), count_(documents) {
+  Bench(std::string url, std::size_t documents, std::size_t bulk)
+      : url_(std::move(url)), count_(documents), bulk_(bulk) {
     http_ = Must(HttpClient::Open({}));
     ElasticsearchOptions options;
     options.url = url_;
@@ -59,7 +59,8 @@ class Bench {
     std::size_t bytes = 0;
     for (std::size_t i = 0; i < count_; ++i) {
       SearchDocument document;
-      document.key = AggregateKey::Instance("bench", "main", "Order", "ORD-" + std::to_string(i));
+      document.key = KeyOf(i);
+      document.version = SequenceNumber(1);
       document.lifecycle = Lifecycle::kPresent;
       document.scope = {SequenceNumber(1), SequenceNumber(2)};
       document.updated_ms = 1'700'000'000'000;
@@ -67,7 +68,7 @@ class Bench {
       bytes += document.document.size();
       documents_.push_back(std::move(document));
     }
-    std::printf("%zu documents of %zu bytes, %zu a bulk\n", count_, bytes / count_, kBulk);
+    std::printf("%zu documents of %zu bytes, %zu a bulk\n", count_, bytes / count_, bulk_);
   }
 
   // Documents a second into a fresh index.
@@ -87,12 +88,14 @@ class Bench {
       }
     });
   }
+  // A database that the index does not have yet, as it is filled by the projection.
   double Live() {
-    ++version_;  // as updates of each document
+    db_ = "bench-" + std::to_string(++rounds_);
+    for (std::size_t i = 0; i < count_; ++i) documents_[i].key = KeyOf(i);
     return Load([this](std::size_t from, std::size_t to) { Write(*port_, from, to); });
   }
+  // A generation beside it, until it is live.
   double Rebuild() {
-    ++version_;
     auto next = Must(port_->NewGeneration());
     const Instant started = runtime_.Now();
     Load([&](std::size_t from, std::size_t to) { Write(*next, from, to); });
@@ -103,7 +106,7 @@ class Bench {
   void Searches() {
     Ask("POST", "bench-bare/_refresh");
     SearchQuery query;
-    query.scope = {"bench", "main", SequenceNumber(1), {{"Order", SequenceNumber(2)}}};
+    query.scope = {db_, "main", SequenceNumber(1), {{"Order", SequenceNumber(2)}}};
     query.class_id = "Order";
     RandomBits random(2);
     std::vector<double> ours, bare, ours_sorted, bare_sorted;
@@ -151,17 +154,18 @@ class Bench {
     body();
     return Seconds(runtime_.Now() - started) * 1000;
   }
-  double Load(const std::function<void(std::size_t, std::size_t)>& bulk) {
+  double Load(const std::function<void(std::size_t, std::size_t)>& send) {
     const double ms = Timed([&] {
-      for (std::size_t at = 0; at < count_; at += kBulk) bulk(at, std::min(at + kBulk, count_));
+      for (std::size_t at = 0; at < count_; at += bulk_) send(at, std::min(at + bulk_, count_));
     });
     return static_cast<double>(count_) / ms * 1000;
   }
   void Write(SearchIndex& index, std::size_t from, std::size_t to) {
-    std::vector<SearchDocument> batch(documents_.begin() + static_cast<std::ptrdiff_t>(from),
-                                      documents_.begin() + static_cast<std::ptrdiff_t>(to));
-    for (SearchDocument& document : batch) document.version = SequenceNumber(version_);
-    Must(index.Write(batch));
+    Must(index.Write({documents_.begin() + static_cast<std::ptrdiff_t>(from),
+                      documents_.begin() + static_cast<std::ptrdiff_t>(to)}));
+  }
+  AggregateKey KeyOf(std::size_t number) const {
+    return AggregateKey::Instance(db_, "main", "Order", "ORD-" + std::to_string(number));
   }
   std::string Ask(std::string method, const std::string& path, std::string body = {}) {
     HttpClientRequest request;
@@ -181,17 +185,20 @@ class Bench {
   Log log_ = Log::Discard();
   const std::string url_;
   const std::size_t count_;
+  const std::size_t bulk_;
   std::unique_ptr<HttpClient> http_;
   std::unique_ptr<SearchIndex> port_;
   std::vector<SearchDocument> documents_;
-  std::uint64_t version_ = 0;
+  std::string db_ = "bench-0";
+  int rounds_ = 0;
 };
 
 int Run(int argc, char** argv) {
   if (argc < 2) return 2;
   const std::size_t documents = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 20'000;
   const int rounds = argc > 3 ? std::atoi(argv[3]) : 3;
-  Bench bench(argv[1], documents);
+  const std::size_t bulk = argc > 4 ? std::strtoul(argv[4], nullptr, 10) : 500;  // the projection's
+  Bench bench(argv[1], documents, bulk);
   bench.Bare();  // the engine compiles its code
   bench.Rebuild();
   for (int round = 0; round < rounds; ++round) {
