@@ -6,10 +6,7 @@
 namespace saffron {
 
 S3Connections::S3Connections(Runtime& runtime, HttpClientOptions options, std::size_t most)
-    : runtime_(runtime),
-      options_(std::move(options)),
-      most_(most),
-      condition_(runtime.NewCondition()) {}
+    : options_(std::move(options)), most_(most), condition_(runtime.NewCondition()) {}
 
 Result<S3Connections::Lease> S3Connections::Take(Instant deadline) {
   std::unique_ptr<HttpClient> client;

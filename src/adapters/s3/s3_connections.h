@@ -38,7 +38,6 @@ class S3Connections {
  private:
   void Return(std::unique_ptr<HttpClient> client);
 
-  Runtime& runtime_;
   const HttpClientOptions options_;
   const std::size_t most_;
   const std::unique_ptr<Condition> condition_;
