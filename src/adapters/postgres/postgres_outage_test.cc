@@ -160,7 +160,6 @@ TEST_F(PostgresLostAnswerTest, ALostAnswerToTheCommitIsAnUnknownOutcome) {
   EXPECT_TRUE(status.Is(Code::kUnknownOutcome)) << (status.ok() ? "" : status.error().ToString());
   EXPECT_EQ(calls_, 1);
   EXPECT_EQ(MustRead(*registry_), 2u);  // it was applied
-  // "ARestart..." shows that a log line holds no password where it could: here it could not.
   EXPECT_THAT(logged_, HasSubstr("registry_connection_lost"));
   EXPECT_THAT(logged_, Not(HasSubstr("saffron:saffron")));
 }
@@ -196,7 +195,6 @@ TEST_F(PostgresLostAnswerTest, ASilentNetworkEndsAtTheDeadline) {
   EXPECT_TRUE(CountAnd([] {}).ok());
 }
 
-// The first of the connections to go through is a new one: nothing to blame on an old session.
 TEST_F(PostgresLostAnswerTest, AFenceLockIsDroppedWithItsSession) {
   auto lock = registry_->LockFence();
   ASSERT_TRUE(lock.ok());
