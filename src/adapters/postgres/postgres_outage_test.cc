@@ -4,6 +4,7 @@
 #include <atomic>
 #include <cstdlib>
 #include <filesystem>
+#include <fstream>
 #include <string>
 #include <thread>
 #include <vector>
@@ -244,12 +245,19 @@ TEST(PostgresRestoreTest, AServerRestoredFromABaseBackupIsAnotherIncarnation) {
   EXPECT_TRUE(is_fenced());
   server.Down();
   std::filesystem::rename(data, data + ".lost");
+  // As from an archive: the server ends its recovery on a timeline of its own.
+  std::ofstream(backup + "/recovery.signal");
+  std::ofstream(backup + "/postgresql.auto.conf") << "restore_command = '/bin/false'\n";
   const std::string give = "mv '" + backup + "' '" + data + "' && chown -R --reference='" + data +
                            ".lost' '" + data + "' && chmod 700 '" + data + "'";
   ASSERT_EQ(std::system(give.c_str()), 0);
   ASSERT_TRUE(server.Up().ok());
   EXPECT_FALSE(is_fenced());
-  EXPECT_EQ((*opened)->Read(RegistryRead())->control.next_slot, SlotNumber(5));
+  const auto restored = (*opened)->Read(RegistryRead());
+  ASSERT_TRUE(restored.ok()) << restored.error().ToString();
+  EXPECT_EQ(restored->control.next_slot, SlotNumber(5));
+  EXPECT_THAT(restored->control.fenced_incarnation, HasSubstr("/00000001/"));
+  EXPECT_THAT(restored->live_incarnation, HasSubstr("/00000002/"));
 }
 
 }  // namespace
