@@ -96,7 +96,7 @@ Result<std::unique_ptr<PostgresRegistry>> PostgresRegistry::Open(Options options
   const std::string prefix = options.handler_prefix;
   std::unique_ptr<PostgresRegistry> registry(
       new PostgresRegistry(std::move(options), std::move(address), log));
-  SAFFRON_TRY(postgres::Migrate(*registry->pool_, prefix));
+  SAFFRON_TRY(postgres::Migrate(*registry->pool_, prefix, log));
   return registry;
 }
 

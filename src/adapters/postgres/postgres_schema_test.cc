@@ -111,6 +111,29 @@ TEST_F(PostgresSchemaTest, AUserWhoMayNotMakeTheSchemaIsToldSo) {
   home_->Sql("drop role " + home_->schema());
 }
 
+// As after a failover: the sessions that were open lead to a server that may only be read.
+TEST_F(PostgresSchemaTest, AServerThatBecameReadOnlyIsLeftForTheNextPrimary) {
+  const std::string role = home_->schema();
+  home_->Sql("create role " + role + " login password 'few-rights'");
+  home_->Sql("create schema " + role + " authorization " + role);
+  PostgresRegistry::Options options = home_->OptionsOf();
+  options.url = UrlWith(role + ":few-rights");
+  auto registry = home_->OpenWith(options);
+  ASSERT_TRUE(registry);
+  RegistryWrite write;
+  write.put_aggregates = {registry_rows::Aggregate(kOrder, 1)};
+  ASSERT_TRUE(registry_rows::Put(*registry, write).ok());
+  home_->Sql("alter role " + role + " set default_transaction_read_only = on");
+  home_->Sql("select pg_terminate_backend(pid)::text from pg_stat_activity where usename = '" +
+             role + "'");
+  EXPECT_TRUE(registry_rows::Put(*registry, write).Is(Code::kUnavailable));
+  home_->Sql("alter role " + role + " reset default_transaction_read_only");
+  EXPECT_TRUE(registry_rows::Put(*registry, write).ok());
+  registry.reset();
+  home_->Sql("drop schema " + role + " cascade");
+  home_->Sql("drop role " + role);
+}
+
 // Version 0: the tables as other tools make them, with their rows.
 class PostgresMigrationTest : public PostgresSchemaTest {
  protected:

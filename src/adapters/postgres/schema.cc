@@ -107,6 +107,9 @@ const char* const kVersion1[] = {
 
 const Statement kNow{"schema_now",
                      "select current_setting('server_encoding') = 'UTF8',"
+                     " current_setting('server_version_num')::int >= 130000,"
+                     " current_setting('fsync') = 'on'"
+                     " and current_setting('full_page_writes') = 'on',"
                      " exists (select from pg_namespace where nspname = $1::text),"
                      " exists (select from pg_tables where schemaname = $1::text"
                      " and tablename = 'registry_schema')"};
@@ -155,7 +158,7 @@ std::uint64_t LockKey(const std::string& schema, std::string_view name) {
   return key;
 }
 
-Status Migrate(Pool& pool, const std::string& handler_prefix) {
+Status Migrate(Pool& pool, const std::string& handler_prefix, Log& log) {
   // A connection of its own: its statements are gone with it, and an error ends the transaction.
   SAFFRON_ASSIGN(std::unique_ptr<Connection> connection, pool.NewConnection());
   std::vector<Statement> begin = {
@@ -169,6 +172,11 @@ Status Migrate(Pool& pool, const std::string& handler_prefix) {
   SAFFRON_ASSIGN(std::vector<Rows> now, RunOne(pool, *connection, kNow, {Text(pool.schema())}));
   Fields fields(now[0], 0);
   if (!fields.Bool()) return Invalid("the registry needs a database with the encoding UTF8");
+  if (!fields.Bool()) return Invalid("the registry needs PostgreSQL 13 or newer");
+  if (!fields.Bool()) {
+    log.Warning("registry_server_not_durable",
+                {{"server", pool.address().ToString()}, {"needs", "fsync and full_page_writes"}});
+  }
   const bool has_schema = fields.Bool(), has_version = fields.Bool();
   if (has_version) {
     SAFFRON_ASSIGN(std::vector<Rows> version, RunOne(pool, *connection, kVersion, {}));
