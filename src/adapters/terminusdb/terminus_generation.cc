@@ -82,7 +82,7 @@ Status TerminusGraph::Generation::Create(std::uint64_t epoch) {
 }
 
 Status TerminusGraph::Generation::CreateWith(std::string_view fence_id, const std::string& state) {
-  const std::string label = R"({"label":"saffron graph","comment":"","schema":true})";
+  const std::string label = R"({"label":"saffron","comment":"Saffron's graph","schema":true})";
   SAFFRON_ASSIGN(Answer made, client_.Write("POST", client_.Path("db", database_), label));
   if (made.status != 200 && made.error != "DatabaseAlreadyExists") {
     return Unexpected("create database " + database_, made);
