@@ -118,6 +118,8 @@ class Handler(Routes, http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(data)))
         if self.headers.get("Connection", "").lower() == "close":
             self.send_header("Connection", "close")
+        else:
+            self.server.faults.note_kept()
         self.end_headers()
         if self.command == "HEAD" or status == 204:
             return

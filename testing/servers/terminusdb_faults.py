@@ -40,6 +40,11 @@ class Faults:
                     found.append(fault)
         return found
 
+    def note_kept(self):
+        """A request that leaves its connection open."""
+        with self.lock:
+            self.seen["kept connections"] = self.seen.get("kept connections", 0) + 1
+
     def note_untaught(self, text):
         with self.lock:
             self.untaught.append(text)

@@ -33,7 +33,7 @@ class Deleted(Refusal):
 
 
 class Routes:
-    """Mixed into the handler of a connection: self.route, self.query and self.raw are its request."""
+    """Mixed into a connection's handler: self.route, self.query and self.raw are the request."""
 
     # -- databases -------------------------------------------------------------------------------
 

@@ -10,7 +10,7 @@ namespace saffron::terminus {
 
 namespace {
 
-constexpr std::size_t kMaxAnswerBytes = 512u << 20;  // 256 of the largest documents, twice
+constexpr std::size_t kMaxAnswerBytes = 512u << 20;  // of some millions of ids
 constexpr std::size_t kMaxQuoted = 500;
 
 std::string Base64(std::string_view text) {

@@ -19,6 +19,7 @@ const std::string_view kSchema =
 namespace {
 
 constexpr char kHex[] = "0123456789ABCDEF";
+constexpr std::string_view kBase = "terminusdb:///data/";
 constexpr std::string_view kNodePrefix = "Node/";
 constexpr std::string_view kPlaceholder = "placeholder";
 
@@ -115,6 +116,7 @@ std::string IdOf(const AggregateKey& key) {
 }
 
 std::optional<AggregateKey> KeyOf(std::string_view id) {
+  if (id.starts_with(kBase)) id.remove_prefix(kBase.size());  // an id in full
   if (!id.starts_with(kNodePrefix)) return std::nullopt;
   id.remove_prefix(kNodePrefix.size());
   if (id.size() < 2 || id[1] != '.' || id[0] < '1' || id[0] > '4') return std::nullopt;

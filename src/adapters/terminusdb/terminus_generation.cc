@@ -18,7 +18,8 @@ using terminus::Woql;
 
 namespace {
 
-constexpr std::size_t kIdsARequest = 256;  // of the largest documents 230 MB
+constexpr std::size_t kIdsARequest = 1024;
+constexpr std::size_t kFewIds = 64;  // whose documents fit into an answer, however large they are
 constexpr std::size_t kKnown = 200'000;
 // A commit that loses its fence to another one of this epoch (whose answer was lost) tries again.
 constexpr int kAttempts = 4;
@@ -82,7 +83,7 @@ Status TerminusGraph::Generation::Create(std::uint64_t epoch) {
 }
 
 Status TerminusGraph::Generation::CreateWith(std::string_view fence_id, const std::string& state) {
-  const std::string label = R"({"label":"saffron graph","comment":"","schema":true})";
+  const std::string label = R"({"label":"saffron","comment":"Saffron's graph","schema":true})";
   SAFFRON_ASSIGN(Answer made, client_.Write("POST", client_.Path("db", database_), label));
   if (made.status != 200 && made.error != "DatabaseAlreadyExists") {
     return Unexpected("create database " + database_, made);
@@ -126,19 +127,25 @@ Result<Fence> TerminusGraph::Generation::ReadFence() {
 template <class OnDocument>
 Status TerminusGraph::Generation::ReadEach(const std::vector<std::string>& ids,
                                            std::string& version, OnDocument on_document) {
-  for (std::size_t from = 0; from < ids.size(); from += kIdsARequest) {
+  std::size_t count = kIdsARequest;
+  for (std::size_t from = 0; from < ids.size();) {
     std::string path = client_.Path("document", database_);
     if (!version.empty()) path += "/local/commit/" + version.substr(version.find(':') + 1);
-    SAFFRON_ASSIGN(
-        Answer answer,
-        client_.ReadDocuments(path, IdsBody(ids, from, std::min(from + kIdsARequest, ids.size()))));
-    if (IsGone(answer)) return NotFound("TerminusDB: no database " + database_);
-    auto documents = json::ElementsOf(answer.body);
-    if (answer.status != 200 || !documents || answer.version.empty()) {
-      return Unexpected("read documents", answer);
+    const std::size_t to = std::min(from + count, ids.size());
+    Result<Answer> answer = client_.ReadDocuments(path, IdsBody(ids, from, to));
+    if (answer.Is(Code::kUnavailable) && to - from > kFewIds) {
+      count = kFewIds;  // perhaps it was too large an answer, or took too long
+      continue;
     }
-    if (version.empty()) version = answer.version;
+    if (!answer.ok()) return answer.error();
+    if (IsGone(*answer)) return NotFound("TerminusDB: no database " + database_);
+    auto documents = json::ElementsOf(answer->body);
+    if (answer->status != 200 || !documents || answer->version.empty()) {
+      return Unexpected("read documents", *answer);
+    }
+    if (version.empty()) version = answer->version;
     for (const json::Value& document : *documents) SAFFRON_TRY(on_document(document.raw));
+    from = to;
   }
   return Ok();
 }
