@@ -208,6 +208,11 @@ void CheckEngines(const Config& config, std::string& problems) {
   if (s3 && (config.minio_access_key.empty() || config.minio_secret_key.empty())) {
     Add(problems, "MINIO_ENDPOINT_URL is set: set MINIO_ACCESS_KEY and MINIO_SECRET_KEY too");
   }
+  if (s3 && config.postgres_url.empty()) {
+    Add(problems,
+        "MINIO_ENDPOINT_URL is set: set POSTGRES_URL too; an embedded registry belongs to one "
+        "process, and nothing would keep a second one from the bucket");
+  }
   if (s3 && config.durability == "none") {
     Add(problems,
         "SAFFRON_DURABILITY=none: MINIO_ENDPOINT_URL is set, and that server decides what it "

@@ -143,7 +143,8 @@ TEST(Config, EveryEngineMayBeAServer) {
   const Environment servers[] = {
       {{"MINIO_ENDPOINT_URL", "http://h:9000"},
        {"MINIO_ACCESS_KEY", "a"},
-       {"MINIO_SECRET_KEY", "b"}},
+       {"MINIO_SECRET_KEY", "b"},
+       {"POSTGRES_URL", "postgres://h/db"}},
       {{"POSTGRES_URL", "postgres://h/db"}},
       {{"KAFKA_BOOTSTRAP_SERVERS", "h:9092"}, {"SAFFRON_KAFKA_SECURITY_PROTOCOL", "SSL"}},
       {{"TERMINUS_SERVER_URL", "http://h:6363"}, {"TERMINUS_KEY", "k"}},
@@ -163,6 +164,8 @@ TEST(Config, EveryEngineMayBeAServer) {
 TEST(Config, AnEngineThatLacksSomethingIsRefused) {
   EXPECT_THAT(ServeError({{"MINIO_ENDPOINT_URL", "http://h:9000"}, {"MINIO_ACCESS_KEY", "a"}}),
               HasSubstr("set MINIO_ACCESS_KEY and MINIO_SECRET_KEY"));
+  EXPECT_THAT(ServeError({{"MINIO_ENDPOINT_URL", "http://h:9000"}}),
+              HasSubstr("set POSTGRES_URL too; an embedded registry belongs to one process"));
   EXPECT_THAT(ServeError({{"MINIO_ENDPOINT_URL", "http://h:9000"}, {"SAFFRON_DURABILITY", "none"}}),
               HasSubstr("SAFFRON_DURABILITY=none"));
   EXPECT_THAT(ServeError({{"TERMINUS_SERVER_URL", "http://h:6363"}}), HasSubstr("TERMINUS_KEY"));

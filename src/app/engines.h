@@ -53,9 +53,6 @@ struct Engines {
   std::shared_ptr<SettledFeed> settled;  // null: the registry belongs to this process
   // No other process can have a write to this log under way: a directory under its lock.
   bool exclusive = false;
-  // What the registry acknowledged last may be gone after the process has died. Without `exclusive`
-  // a write that it admitted may then still land, so every start fences.
-  bool registry_may_lag = false;
   bool local_graph = false;  // in this process: a row is read within microseconds
   // "object_store" -> "directory /var/lib/saffron/objects": for the startup line.
   std::vector<std::pair<std::string, std::string>> described;

@@ -117,9 +117,6 @@ Status Pipeline::OpenLog() {
   context_.reset(new LogContext{runtime_, *engines_.store, *engines_.registry, log_,
                                 engines_.format, 0u, owner_, engines_.exclusive});
   SAFFRON_TRY(OpenRegistry(*context_));
-  if (engines_.registry_may_lag && !engines_.exclusive) {
-    SAFFRON_TRY(Recover(*context_, Recovery::kInvalidateFirst));
-  }
   return CheckSinksNotAhead();
 }
 

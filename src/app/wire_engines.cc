@@ -77,7 +77,6 @@ Status OpenRegistryEngine(const EngineSetting& setting, Engines& engines) {
   engines.registry = std::move(opened.append);
   engines.claims = std::move(opened.claims);
   engines.settled = std::move(opened.settled);
-  engines.registry_may_lag = !server;
   engines.described.emplace_back("registry", std::move(opened.description));
   return Ok();
 }
