@@ -7,6 +7,7 @@
 #include "services/projection/progress.h"
 #include "services/projection/rebuild.h"
 #include "services/publisher/checkpoint.h"
+#include "services/worker/lease.h"
 #include "services/worker/parking.h"
 #include "services/worker/sink_digest.h"
 
@@ -16,6 +17,7 @@ namespace {
 constexpr std::size_t kShownCommands = 100;
 constexpr Duration kReplayTime = seconds(60);
 constexpr std::uint64_t kMostPatience = 3600;
+constexpr Duration kRebuildLease = seconds(60);
 
 std::string ReplayAsJson(const AggregateKey& aggregate, const ReplayReport& report) {
   return JsonWriter()
@@ -180,6 +182,13 @@ Result<std::string> Admin::VerifyNow(std::string_view options) {
 Result<std::string> Admin::RebuildNow(std::string_view target) {
   RebuildOptions options;
   options.owner = parts_.owner;
+  // A second one, in whatever process, would drop what the first has made so far.
+  HeldLease turn(parts_.context.runtime, parts_.claims, "rebuild_" + std::string(target),
+                 parts_.owner, kRebuildLease);
+  if (target == "graph" || target == "search") {
+    SAFFRON_ASSIGN(bool ours, turn.Take());
+    if (!ours) return Conflict("another rebuild of this store is under way");
+  }
   if (target == "graph") {
     SAFFRON_ASSIGN(RebuildReport report,
                    RebuildGraph(parts_.context, parts_.graph, parts_.claims, options));

@@ -6,6 +6,7 @@
 #include "app/json_view.h"
 #include "services/ops/ops_test_home.h"
 #include "services/projection/watermark.h"
+#include "services/worker/lease.h"
 
 namespace saffron {
 namespace {
@@ -78,6 +79,22 @@ TEST(Admin, RebuildsTheSinks) {
   EXPECT_THAT(home.Call([](Admin& admin) { return admin.Rebuild("registry"); }),
               HasSubstr("with the server stopped"));
   EXPECT_THAT(home.Call([](Admin& admin) { return admin.Rebuild("bus"); }), HasSubstr("INVALID"));
+}
+
+// By another OMS.
+TEST(Admin, OneRebuildOfAStoreRunsAtATime) {
+  AdminHome home;
+  const auto rebuild = [](Admin& admin) { return admin.Rebuild("graph"); };
+  home.In([&] {
+    HeldLease other(home.process, home.registry, "rebuild_graph", "other", seconds(60));
+    ASSERT_TRUE(*other.Take());
+    home.process.SleepFor(seconds(100));  // longer than it lasts when nobody renews it
+    AppendLog append(home.context, {}, nullptr);
+    Admin admin({home.context, append, home.registry, home.bus, home.graph, home.search, "test",
+                 "checkpoints/event_publisher.json", [] {}});
+    EXPECT_TRUE(admin.Rebuild("graph").Is(Code::kConflict));
+  });
+  EXPECT_THAT(home.Call(rebuild), HasSubstr("\"entries\":3"));
 }
 
 TEST(Admin, WorksOffAndDiscardsWhatIsParked) {

@@ -191,7 +191,8 @@ class StackTest(unittest.TestCase):
                                                "value": f"X-{i}"}]})
             self.assertEqual(status, 200, page)
             self.assertIn(f"X-{i}", json.dumps(page))
-            update = f"/api/v1/instances/noise/async/Item/X-{i}/update?expected_seq={number}&wait=20"
+            update = (f"/api/v1/instances/noise/async/Item/X-{i}/update?expected_seq={number}"
+                      "&wait=20")
             self.assertEqual(self.second.ask("PUT", update, {"data": {"size": 8}})[0], 200)
             # The first one's number is not current any more.
             self.assertEqual(self.first.ask("PUT", update, {"data": {"size": 9}})[0], 409)

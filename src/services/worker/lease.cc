@@ -1,5 +1,7 @@
 #include "services/worker/lease.h"
 
+#include <mutex>
+
 #include <algorithm>
 
 namespace saffron {
@@ -67,6 +69,42 @@ Result<bool> Lease::Renew() { return Extend(ttl_); }
 void Lease::Release() {
   auto released = Extend(Duration(0));
   (void)released;  // if it failed, the lease runs out
+}
+
+HeldLease::HeldLease(Runtime& runtime, ClaimRegistry& claims, std::string name, std::string owner,
+                     Duration ttl)
+    : runtime_(runtime),
+      ttl_(ttl),
+      lease_(claims, std::move(name), std::move(owner), ttl),
+      condition_(runtime.NewCondition()),
+      tasks_(runtime) {}
+
+HeldLease::~HeldLease() {
+  {
+    std::lock_guard<Condition> held(*condition_);
+    done_ = true;
+    condition_->NotifyAll();
+  }
+  tasks_.JoinAll();
+  if (lease_.epoch() > 0) lease_.Release();
+}
+
+Result<bool> HeldLease::Take() {
+  SAFFRON_ASSIGN(bool taken, lease_.Take(0));
+  if (taken) tasks_.Spawn("lease", [this] { RenewUntilDone(); });
+  return taken;
+}
+
+void HeldLease::RenewUntilDone() {
+  while (true) {
+    {
+      std::lock_guard<Condition> held(*condition_);
+      const Instant next = runtime_.Now() + ttl_ / 4;
+      while (!done_ && runtime_.Now() < next) condition_->WaitUntil(next);
+      if (done_) return;
+    }
+    (void)lease_.Renew().ok();  // tried again before it runs out
+  }
 }
 
 }  // namespace saffron

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 
 #include "base/result.h"
@@ -43,5 +44,29 @@ class Lease {
 };
 
 inline constexpr char kGraphWriterLease[] = "graph_writer";
+
+// A lease that is renewed by a task of its own for as long as this lives: for a long operation of
+// which one may run at a time, in whatever process. Used by one thread.
+class HeldLease {
+ public:
+  HeldLease(Runtime& runtime, ClaimRegistry& claims, std::string name, std::string owner,
+            Duration ttl);
+  ~HeldLease();
+  HeldLease(const HeldLease&) = delete;
+  HeldLease& operator=(const HeldLease&) = delete;
+
+  // False: another owner holds it. Once.
+  Result<bool> Take();
+
+ private:
+  void RenewUntilDone();
+
+  Runtime& runtime_;
+  const Duration ttl_;
+  Lease lease_;
+  const std::unique_ptr<Condition> condition_;
+  bool done_ = false;
+  TaskGroup tasks_;
+};
 
 }  // namespace saffron
