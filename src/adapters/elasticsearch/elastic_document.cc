@@ -25,48 +25,57 @@ void AppendMember(std::string& out, std::string_view name, std::uint64_t number)
   json::AppendNumber(out, number);
 }
 
-// The least and, where it is another, the greatest.
-void AppendEnds(std::string& out, const IndexedProperty& property) {
-  out += '[';
-  json::AppendString(out, property.least);
+void AppendText(std::string& list, std::string_view text) {
+  if (!list.empty()) list += ',';
+  json::AppendString(list, text);
+}
+
+// Without a column: to filter by, and the ends to sort by.
+void AppendWithoutColumn(const IndexedProperty& property, std::string& values, std::string& more) {
+  const std::string name = TermName(property.name);
+  for (const std::string& value : property.values) AppendText(values, name + "=" + value);
+  more += more.empty() ? "{\"name\":" : ",{\"name\":";
+  json::AppendString(more, name);
+  more += ",\"value\":[";
+  json::AppendString(more, property.least);
   if (property.greatest != property.least) {
-    out += ',';
-    json::AppendString(out, property.greatest);
+    more += ',';
+    json::AppendString(more, property.greatest);
   }
-  out += ']';
+  more += "]}";
+}
+
+void AppendColumn(const IndexedProperty& property, std::string& out) {
+  AppendText(out, property.name);
+  out += ':';
+  std::string values;
+  for (const std::string& value : property.values) AppendText(values, value);
+  out.append("[").append(values).append("]");
 }
 
 // What an instance is found by.
 void AppendSearched(const SearchDocument& document, const AggregateParts& parts,
-                    const SortColumns& columns, std::string& body, std::set<std::string>& unknown) {
+                    const PropertyColumns& columns, std::string& body,
+                    std::set<std::string>& unknown) {
   AppendMember(body, "scope", ScopeText(parts.branch, parts.class_id, document.scope));
-  std::string words, sort, more;
-  body += ",\"values\":[";
+  std::string words, own, values, more;
   ForEachProperty(document.document, [&](const IndexedProperty& property) {
-    for (const std::string& value : property.values) {
-      json::AppendString(body, value);
-      body += ',';
-    }
     words += property.words;
-    if (property.least.empty()) return;
+    if (property.values.empty()) return;
     auto column = columns.find(property.name);
     if (column == columns.end()) {
       unknown.emplace(property.name);
-      return;
+    } else if (column->second) {
+      AppendColumn(property, own);
+    } else {
+      AppendWithoutColumn(property, values, more);
     }
-    std::string& to = column->second ? sort : more;
-    if (!to.empty()) to += ',';
-    if (!column->second) to += "{\"name\":";
-    json::AppendString(to, TermName(property.name));
-    to += column->second ? ":" : ",\"value\":";
-    AppendEnds(to, property);
-    if (!column->second) to += '}';
   });
-  if (body.back() == ',') body.pop_back();
-  body += ']';
   AppendMember(body, "words", words);
-  if (!sort.empty()) body.append(",\"sort\":{").append(sort).append("}");
-  if (!more.empty()) body.append(",\"more\":[").append(more).append("]");
+  if (!own.empty()) body.append(",\"property\":{").append(own).append("}");
+  if (values.empty()) return;
+  body.append(",\"values\":[").append(values).append("]");
+  body.append(",\"more\":[").append(more).append("]");
 }
 
 // Stored fields are arrays.
@@ -110,7 +119,7 @@ std::string ScopeText(std::string_view branch, std::string_view class_id, const 
 }
 
 void AppendBulkLines(const SearchDocument& document, std::string_view index,
-                     const SortColumns& columns, std::string& body,
+                     const PropertyColumns& columns, std::string& body,
                      std::set<std::string>& unknown) {
   body += "{\"index\":{\"_index\":";
   json::AppendString(body, index);

@@ -25,7 +25,8 @@ std::string ScopeText(std::string_view branch, std::string_view class_id, const 
 // Two lines of a bulk request. Names that `columns` does not have go into `unknown`: then the lines
 // are not to be sent.
 void AppendBulkLines(const SearchDocument& document, std::string_view index,
-                     const SortColumns& columns, std::string& body, std::set<std::string>& unknown);
+                     const PropertyColumns& columns, std::string& body,
+                     std::set<std::string>& unknown);
 
 // To be asked for, by searches and by id: a JSON array.
 inline constexpr std::string_view kStoredFields =

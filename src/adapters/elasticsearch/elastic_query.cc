@@ -1,6 +1,7 @@
 #include "adapters/elasticsearch/elastic_query.h"
 
 #include <charconv>
+#include <functional>
 #include <utility>
 
 #include "adapters/elasticsearch/elastic_document.h"
@@ -26,16 +27,22 @@ std::string Clause(std::string_view kind, std::string_view field, const std::str
   return clause.append("}}");
 }
 
-std::string Value(const std::string& term) { return Clause("term", "values", term); }
 std::string Exists(const std::string& name) { return Clause("term", "words", "=" + name); }
 
-// `from` and `to`: "gt" or "gte", "lt" or "lte".
-std::string Range(std::string_view from, const std::string& low, std::string_view to,
-                  const std::string& high) {
-  std::string clause = R"({"range":{"values":{")";
-  clause.append(from).append("\":").append(Quoted(low)).append(",\"").append(to).append("\":");
-  return clause.append(Quoted(high)).append("}}}");
-}
+// Where the values of a property stand: in which field, and what is before them there.
+struct Place {
+  std::string field, stem;
+
+  std::string Term(const std::string& key) const { return Clause("term", field, stem + key); }
+  std::string Prefix(const std::string& key) const { return Clause("prefix", field, stem + key); }
+  // `from` and `to`: "gt" or "gte", "lt" or "lte".
+  std::string Range(std::string_view from, const std::string& low, std::string_view to,
+                    const std::string& high) const {
+    std::string clause = "{\"range\":{\"" + field + "\":{\"";
+    clause.append(from).append("\":").append(Quoted(stem + low)).append(",\"").append(to);
+    return clause.append("\":").append(Quoted(stem + high)).append("}}}");
+  }
+};
 
 std::string Joined(const std::vector<std::string>& clauses) {
   std::string joined;
@@ -66,40 +73,40 @@ std::string WordClause(const std::string& name, const WordPattern& pattern) {
   return name.empty() ? Clause("prefix", "words", whole) : Clause("term", "words", whole + name);
 }
 
-// `stem` is "name=2".
-std::string NumberEquals(const std::string& stem, const Scalar& wanted) {
+std::string ScalarEquals(const Place& place, const Scalar& wanted) {
+  if (wanted.kind != Scalar::Kind::kNumber) return place.Term(ScalarKey(wanted));
   const NumberKey key = KeyOf(wanted);
-  if (key.exact) return Any({Value(stem + key.key), Value(stem + key.low + "f")});
-  if (key.key == key.low) return Value(stem + key.low);
-  return Range("gte", stem + key.low, "lt", stem + key.high);
+  if (key.exact) return Any({place.Term("2" + key.key), place.Term("2" + key.low + "f")});
+  if (key.key == key.low) return place.Term("2" + key.low);
+  return place.Range("gte", "2" + key.low, "lt", "2" + key.high);
 }
 
-// Every number of the property lies in [stem, end).
-std::string NumberOrder(FilterOp op, const std::string& stem, const std::string& end,
-                        const Scalar& wanted) {
+// Every number lies in ["2", "3").
+std::string NumberOrder(FilterOp op, const Place& place, const Scalar& wanted) {
   const NumberKey key = KeyOf(wanted);
-  const std::string low = stem + key.low, high = stem + key.high, exact = stem + key.key;
+  const std::string low = "2" + key.low, high = "2" + key.high, exact = "2" + key.key;
   const std::string inexact = low + "f";  // equal to `exact`, and before it
   switch (op) {
-    case FilterOp::kGt: return Range("gt", key.exact ? exact : high, "lt", end);
+    case FilterOp::kGt: return place.Range("gt", key.exact ? exact : high, "lt", "3");
     case FilterOp::kGte:
-      return key.exact ? Any({Range("gte", exact, "lt", end), Value(inexact)})
-                       : Range("gte", low, "lt", end);
+      return key.exact ? Any({place.Range("gte", exact, "lt", "3"), place.Term(inexact)})
+                       : place.Range("gte", low, "lt", "3");
     case FilterOp::kLt:
-      return key.exact ? Any({Range("gte", stem, "lt", inexact), Range("gt", inexact, "lt", exact)})
-                       : Range("gte", stem, "lt", low);
-    default: return Range("gte", stem, "lte", key.exact ? exact : high);
+      return key.exact ? Any({place.Range("gte", "2", "lt", inexact),
+                              place.Range("gt", inexact, "lt", exact)})
+                       : place.Range("gte", "2", "lt", low);
+    default: return place.Range("gte", "2", "lte", key.exact ? exact : high);
   }
 }
 
-std::string TextOrder(FilterOp op, const std::string& stem, const std::string& end,
-                      const Scalar& wanted) {
-  const std::string key = stem + Bounded(wanted.text, kLongestText);
+// Every string lies in ["3", "4").
+std::string TextOrder(FilterOp op, const Place& place, const Scalar& wanted) {
+  const std::string key = "3" + Bounded(wanted.text, kLongestText);
   switch (op) {
-    case FilterOp::kGt: return Range("gt", key, "lt", end);
-    case FilterOp::kGte: return Range("gte", key, "lt", end);
-    case FilterOp::kLt: return Range("gte", stem, "lt", key);
-    default: return Range("gte", stem, "lte", key);
+    case FilterOp::kGt: return place.Range("gt", key, "lt", "4");
+    case FilterOp::kGte: return place.Range("gte", key, "lt", "4");
+    case FilterOp::kLt: return place.Range("gte", "3", "lt", key);
+    default: return place.Range("gte", "3", "lte", key);
   }
 }
 
@@ -109,11 +116,18 @@ std::optional<Scalar> ScalarIn(const std::string& raw) {
   return scanner.ReadValue(value) ? ScalarOf(value) : std::nullopt;
 }
 
-std::string EqualsClause(const std::string& name, const std::string& raw) {
+// In whichever place the values stand; a column that does not exist holds nothing.
+std::string InItsPlace(const std::string& property,
+                       const std::function<std::string(const Place&)>& clause) {
+  std::vector<std::string> clauses{clause({"values", TermName(property) + "="})};
+  if (CheckPropertyName(property).ok()) clauses.push_back(clause({"property." + property, ""}));
+  return Any(clauses);
+}
+
+std::string EqualsClause(const std::string& property, const std::string& raw) {
   const std::optional<Scalar> wanted = ScalarIn(raw);
-  if (!wanted) return Not(Exists(name));
-  if (wanted->kind == Scalar::Kind::kNumber) return NumberEquals(name + "=2", *wanted);
-  return Value(name + "=" + ScalarKey(*wanted));
+  if (!wanted) return Not(Exists(TermName(property)));
+  return InItsPlace(property, [&](const Place& place) { return ScalarEquals(place, *wanted); });
 }
 
 std::string MatchClause(const std::string& name, const std::string& text) {
@@ -124,27 +138,27 @@ std::string MatchClause(const std::string& name, const std::string& text) {
 
 // A filter that DocumentFilter has found to make sense.
 std::string FilterClause(const FieldFilter& filter) {
-  const std::string name = TermName(filter.field);
+  const std::string& property = filter.field;
   switch (filter.op) {
-    case FilterOp::kEq: return EqualsClause(name, filter.values.front());
-    case FilterOp::kNe: return Not(EqualsClause(name, filter.values.front()));
+    case FilterOp::kEq: return EqualsClause(property, filter.values.front());
+    case FilterOp::kNe: return Not(EqualsClause(property, filter.values.front()));
     case FilterOp::kIn: {
       std::vector<std::string> clauses;
-      for (const std::string& raw : filter.values) clauses.push_back(EqualsClause(name, raw));
+      for (const std::string& raw : filter.values) clauses.push_back(EqualsClause(property, raw));
       return Any(clauses);
     }
-    case FilterOp::kPrefix:
-      return Clause(
-          "prefix", "values",
-          name + "=3" + BoundedPrefix(ScalarIn(filter.values.front())->text, kLongestText));
-    case FilterOp::kMatch: return MatchClause(name, ScalarIn(filter.values.front())->text);
+    case FilterOp::kMatch:
+      return MatchClause(TermName(property), ScalarIn(filter.values.front())->text);
     default: break;
   }
   const Scalar wanted = *ScalarIn(filter.values.front());
-  if (wanted.kind == Scalar::Kind::kNumber) {
-    return NumberOrder(filter.op, name + "=2", name + "=3", wanted);
-  }
-  return TextOrder(filter.op, name + "=3", name + "=4", wanted);
+  return InItsPlace(property, [&](const Place& place) {
+    if (filter.op == FilterOp::kPrefix) {
+      return place.Prefix("3" + BoundedPrefix(wanted.text, kLongestText));
+    }
+    return wanted.kind == Scalar::Kind::kNumber ? NumberOrder(filter.op, place, wanted)
+                                                : TextOrder(filter.op, place, wanted);
+  });
 }
 
 std::vector<std::string> ScopesOf(const SearchQuery& query) {
@@ -167,7 +181,7 @@ std::string OrderBy(std::string_view property, bool descending) {
                            R"(","missing":"_last")";
   std::string order;
   if (CheckPropertyName(property).ok()) {
-    order = "{" + Quoted("sort." + std::string(property)) + ":" + mode +
+    order = "{" + Quoted("property." + std::string(property)) + ":" + mode +
             R"(,"unmapped_type":"keyword"}},)";
   }
   order +=

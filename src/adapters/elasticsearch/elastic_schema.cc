@@ -20,16 +20,16 @@ using simdjson::dom::element;
 constexpr std::uint64_t kFormat = 1;
 constexpr std::uint32_t kFixedFields = 16;  // more than the mapping has without columns
 
-// What is searched is `values`, `words` and `scope`; what is read is stored. Nothing a user wrote
-// is the name of a field but under `sort`, and every value there is a keyword. `document` is a text
-// that is not indexed: stored without a bound.
+// What is searched is `property`, `values`, `words` and `scope`; what is read is stored. Nothing a
+// user wrote is the name of a field but under `property`, and every value there is a keyword.
+// `document` is a text that is not indexed: stored without a bound.
 constexpr std::string_view kMappings = R"({"dynamic":"strict","_source":{"enabled":false},
 "_meta":{"saffron_format":1},"properties":{
 "key":{"type":"keyword","store":true,"index":false},
 "scope":{"type":"keyword","doc_values":false},
 "values":{"type":"keyword","doc_values":false},
 "words":{"type":"text","analyzer":"whitespace","index_options":"docs","norms":false},
-"sort":{"type":"object","dynamic":"strict"},
+"property":{"type":"object","dynamic":"strict"},
 "more":{"type":"nested","dynamic":"strict","properties":{
 "name":{"type":"keyword","doc_values":false},"value":{"type":"keyword","index":false}}},
 "present":{"type":"boolean","store":true,"index":false,"doc_values":false},
@@ -48,11 +48,11 @@ bool ParseAnswer(const HttpResponse& response, simdjson::dom::parser& parser, el
 Error Unreadable() { return Unavailable("Elasticsearch: an answer that is not understood"); }
 
 std::string ColumnMapping(const std::set<std::string>& names) {
-  std::string body = R"({"properties":{"sort":{"properties":{)";
+  std::string body = R"({"properties":{"property":{"properties":{)";
   for (const std::string& name : names) {
     if (body.back() != '{') body += ',';
     json::AppendString(body, name);
-    body += R"(:{"type":"keyword","index":false})";
+    body += R"(:{"type":"keyword"})";
   }
   return body + "}}}}";
 }
@@ -76,7 +76,7 @@ ElasticIndexes::ElasticIndexes(std::shared_ptr<ElasticClient> client,
     : client_(std::move(client)),
       prefix_(options.prefix),
       shards_(options.shards),
-      max_sort_columns_(options.max_sort_columns) {}
+      max_columns_(options.max_columns) {}
 
 // A database's name is one of the engine's as it is; another name never begins with a digit.
 std::string ElasticIndexes::IndexOf(std::string_view stem, std::string_view db) {
@@ -91,7 +91,7 @@ Status ElasticIndexes::Prepare() {
   // Visible is what was refreshed by its writer; the engine's own refresh is for answers that
   // broke.
   body += R"(,"refresh_interval":"30s","translog.durability":"request",)";
-  body += "\"mapping.total_fields.limit\":" + std::to_string(max_sort_columns_ + kFixedFields);
+  body += "\"mapping.total_fields.limit\":" + std::to_string(max_columns_ + kFixedFields);
   // Bits of the nested documents are made when something is sorted by them, not with each refresh.
   body += R"(,"load_fixed_bitset_filters_eagerly":false)";
   body += R"(,"mapping.nested_objects.limit":1000000}},"mappings":)";
@@ -257,8 +257,8 @@ Status ElasticIndexes::CreateLiveIndex(const std::string& db) {
   return Unavailable("another generation has gone live");
 }
 
-std::shared_ptr<const SortColumns> ElasticIndexes::Columns(std::string_view stem,
-                                                           std::string_view db) {
+std::shared_ptr<const PropertyColumns> ElasticIndexes::Columns(std::string_view stem,
+                                                               std::string_view db) {
   std::lock_guard<std::mutex> lock(mutex_);
   auto at = known_.find(IndexOf(stem, db));
   return at == known_.end() ? nullptr : at->second;
@@ -272,13 +272,13 @@ void ElasticIndexes::Forget(std::string_view stem, std::string_view db) {
 Status ElasticIndexes::Ensure(std::string_view stem, const std::string& db,
                               const std::set<std::string>& names) {
   const std::string index = IndexOf(stem, db);
-  Result<SortColumns> read = ReadColumns(index);
+  Result<PropertyColumns> read = ReadColumns(index);
   if (read.Is(Code::kNotFound)) {
     SAFFRON_TRY(stem == live() ? CreateLiveIndex(db) : CreateIndex(index, ""));
     read = ReadColumns(index);
   }
   if (!read.ok()) return std::move(read).error();
-  SortColumns columns = std::move(*read);
+  PropertyColumns columns = std::move(*read);
   std::set<std::string> missing;
   for (const std::string& name : names) {
     if (columns.contains(name)) continue;
@@ -295,7 +295,7 @@ Status ElasticIndexes::Ensure(std::string_view stem, const std::string& db,
   std::lock_guard<std::mutex> lock(mutex_);
   auto& known = known_[index];
   if (known != nullptr) columns.insert(known->begin(), known->end());
-  known = std::make_shared<const SortColumns>(std::move(columns));
+  known = std::make_shared<const PropertyColumns>(std::move(columns));
   return Ok();
 }
 
@@ -313,17 +313,17 @@ Result<bool> ElasticIndexes::AddColumns(const std::string& index,
 // As many as the engine still bears. The first one that it refuses alone shows that it is full, and
 // it never is less full; what others have added until then, they have.
 Status ElasticIndexes::FillColumns(const std::string& index, const std::set<std::string>& names,
-                                   SortColumns& columns) {
+                                   PropertyColumns& columns) {
   for (const std::string& name : names) {
     SAFFRON_ASSIGN(bool added, AddColumns(index, {name}));
     if (!added) break;
   }
-  SAFFRON_ASSIGN(SortColumns read, ReadColumns(index));
+  SAFFRON_ASSIGN(PropertyColumns read, ReadColumns(index));
   columns.insert(read.begin(), read.end());
   return Ok();
 }
 
-Result<SortColumns> ElasticIndexes::ReadColumns(const std::string& index) {
+Result<PropertyColumns> ElasticIndexes::ReadColumns(const std::string& index) {
   SAFFRON_ASSIGN(HttpResponse response, client_->Send(Effect::kNone, "GET", index + "/_mapping"));
   if (response.status == 404) return NotFound("no index " + index);
   simdjson::dom::parser parser;
@@ -333,10 +333,10 @@ Result<SortColumns> ElasticIndexes::ReadColumns(const std::string& index) {
       answer.get_object().get(indexes) != SUCCESS) {
     return Unreadable();
   }
-  SortColumns columns;
+  PropertyColumns columns;
   for (auto [name, value] : indexes) {
     simdjson::dom::object properties;
-    if (value["mappings"]["properties"]["sort"]["properties"].get_object().get(properties) !=
+    if (value["mappings"]["properties"]["property"]["properties"].get_object().get(properties) !=
         SUCCESS) {
       continue;  // none yet
     }

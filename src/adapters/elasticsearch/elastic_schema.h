@@ -24,10 +24,11 @@
 
 namespace saffron {
 
-// Which properties of a database have a column to sort by (a field "sort.NAME" of the engine).
-// There is a bound on fields: one that the engine refuses, it refuses for ever, because fields are
-// never taken away; the values of such properties stand in nested documents, "more".
-using SortColumns = std::map<std::string, bool, std::less<>>;
+// Which properties of a database have a column: a field "property.NAME" of the engine to filter and
+// sort by. There is a bound on fields: one that the engine refuses, it refuses for ever, because
+// fields are never taken away; such properties share the field `values` and sort by nested
+// documents.
+using PropertyColumns = std::map<std::string, bool, std::less<>>;
 
 // The indexes that exist, as far as they are known to any instance. Shared by an index and its
 // generations. Thread-safe.
@@ -51,7 +52,7 @@ class ElasticIndexes {
   Status Drop(std::uint64_t generation);
 
   // Null: nothing is known of that index yet, or Forget was called.
-  std::shared_ptr<const SortColumns> Columns(std::string_view stem, std::string_view db);
+  std::shared_ptr<const PropertyColumns> Columns(std::string_view stem, std::string_view db);
   // Makes the index, and columns for these properties as far as the engine bears them.
   Status Ensure(std::string_view stem, const std::string& db, const std::set<std::string>& names);
   void Forget(std::string_view stem, std::string_view db);
@@ -66,16 +67,17 @@ class ElasticIndexes {
   Status CreateHead(std::uint64_t generation, bool live);
   Status CheckFormat();
   Status Delete(const std::vector<std::string>& indexes);
-  Result<SortColumns> ReadColumns(const std::string& index);
+  Result<PropertyColumns> ReadColumns(const std::string& index);
   Result<bool> AddColumns(const std::string& index, const std::set<std::string>& names);
   Status FillColumns(const std::string& index, const std::set<std::string>& names,
-                     SortColumns& columns);
+                     PropertyColumns& columns);
 
   const std::shared_ptr<ElasticClient> client_;
   const std::string prefix_;
-  const std::uint32_t shards_, max_sort_columns_;
+  const std::uint32_t shards_, max_columns_;
   std::mutex mutex_;
-  std::map<std::string, std::shared_ptr<const SortColumns>, std::less<>> known_;  // by index name
+  std::map<std::string, std::shared_ptr<const PropertyColumns>, std::less<>>
+      known_;  // by index name
 };
 
 }  // namespace saffron

@@ -48,13 +48,13 @@ std::vector<json::Member> MembersThatCount(std::string_view document) {
   return counted;
 }
 
-void AddScalar(const json::Value& value, const std::string& stem, IndexedProperty& property) {
+void AddScalar(const json::Value& value, IndexedProperty& property) {
   const auto scalar = ScalarOf(value);
   if (!scalar) return;
   std::string key = ScalarKey(*scalar);
-  property.values.push_back(stem + "=" + key);
   if (property.greatest.empty() || key > property.greatest) property.greatest = key;
-  if (property.least.empty() || key < property.least) property.least = std::move(key);
+  if (property.least.empty() || key < property.least) property.least = key;
+  property.values.push_back(std::move(key));
 }
 
 void AddWords(std::string_view words, const std::string& stem, std::string& out) {
@@ -116,10 +116,10 @@ void ForEachProperty(std::string_view document,
     if (member.value.kind == json::Kind::kArray) {
       const auto elements = json::ElementsOf(member.value.raw);
       for (const json::Value& element : elements.value_or(std::vector<json::Value>())) {
-        AddScalar(element, stem, property);
+        AddScalar(element, property);
       }
     } else {
-      AddScalar(member.value, stem, property);
+      AddScalar(member.value, property);
     }
     property.words = "=" + stem + " ";
     AddWords(WordsOf(member.value.raw), stem, property.words);

@@ -1,15 +1,16 @@
-// The two fields that filters and full text look at: what a document holds, as terms whose order by
-// bytes is the order of the domain. Property names never become fields of the engine for it, and no
-// value is of a type that the engine could refuse.
+// What a document is found by, as terms whose order by bytes is the order of the domain: no value
+// is of a type that the engine could refuse, and names are fields only as far as it bears them.
 //
-// `values`, one keyword each, of a scalar that the property is, or has as an element:
-//   name=1t name=1f  true or false
-//   name=2NUMBER     a number: the bits of the double, so turned that they sort, as digits; from
-//                    2^53 on followed by "f" (was no integer) or "w" and the bits of the integer,
-//                    because integers are compared exactly and doubles are not
-//   name=3TEXT       a string. Beyond kLongestText bytes it is cut there (between characters) and
-//                    its hash appended: it is found whole, and by its first bytes. The engine's
-//                    bound is 32,766 bytes of a term, and 1,000 of the ends of a range
+// A scalar that a property is, or has as an element, is the keyword
+//   1t 1f    true or false
+//   2NUMBER  a number: the bits of the double, so turned that they sort, as digits; from 2^53 on
+//            followed by "f" (was no integer) or "w" and the bits of the integer, because integers
+//            are compared exactly and doubles are not
+//   3TEXT    a string. Beyond kLongestText bytes it is cut there (between characters) and its hash
+//            appended: it is found whole, and by its first bytes. The engine's bound is 32,766
+//            bytes of a term, and 1,000 of the ends of a range
+// in the field `property.NAME`, its column; or, of a property without one, in `values` with "NAME="
+// before it.
 // `words`, one text of words with spaces between them, each at most 255 units long for the engine:
 //   word~name        a word of the property, at any depth; cut as above at kLongestWord bytes
 //   =name            the property is there and not null
@@ -50,7 +51,7 @@ std::string ScalarKey(const Scalar& scalar);
 // One property of a document as it is indexed.
 struct IndexedProperty {
   std::string_view name;            // as the document has it; lives until the next call
-  std::vector<std::string> values;  // whole terms
+  std::vector<std::string> values;  // scalar keys
   std::string words;                // with a space after each
   std::string least, greatest;      // scalar keys to sort by; empty: none
 };

@@ -46,6 +46,11 @@ std::string OrderJson(RandomBits& random, std::size_t number) {
          R"("})";
 }
 
+struct Rate {
+  double documents = 0;  // a second
+  double cpu_us = 0;     // of the node, each
+};
+
 class Bench {
  public:
   Bench(std::string url, std::size_t documents, std::size_t bulk)
@@ -72,7 +77,7 @@ class Bench {
   }
 
   // Documents a second into a fresh index.
-  double Bare() {
+  Rate Bare() {
     Ask("DELETE", "bench-bare?ignore_unavailable=true");
     return Load([this](std::size_t from, std::size_t to) {
       std::string body;
@@ -89,18 +94,17 @@ class Bench {
     });
   }
   // A database that the index does not have yet, as it is filled by the projection.
-  double Live() {
+  Rate Live() {
     db_ = "bench-" + std::to_string(++rounds_);
     for (std::size_t i = 0; i < count_; ++i) documents_[i].key = KeyOf(i);
     return Load([this](std::size_t from, std::size_t to) { Write(*port_, from, to); });
   }
   // A generation beside it, until it is live.
-  double Rebuild() {
+  Rate Rebuild() {
     auto next = Must(port_->NewGeneration());
-    const Instant started = runtime_.Now();
-    Load([&](std::size_t from, std::size_t to) { Write(*next, from, to); });
+    const Rate rate = Load([&](std::size_t from, std::size_t to) { Write(*next, from, to); });
     if (!port_->Activate(*next).ok()) std::exit(1);
-    return static_cast<double>(count_) / Seconds(runtime_.Now() - started);
+    return rate;
   }
 
   void Searches() {
@@ -154,11 +158,20 @@ class Bench {
     body();
     return Seconds(runtime_.Now() - started) * 1000;
   }
-  double Load(const std::function<void(std::size_t, std::size_t)>& send) {
+  // What the whole node has used until now: on a machine with other work the better measure.
+  double NodeCpuMs() {
+    const std::string stats =
+        Ask("GET", "_nodes/_local/stats/process?filter_path=nodes.*.process.cpu.total_in_millis");
+    const std::size_t at = stats.find("total_in_millis\":");
+    return at == std::string::npos ? 0 : std::atof(stats.c_str() + at + 17);
+  }
+  Rate Load(const std::function<void(std::size_t, std::size_t)>& send) {
+    const double cpu = NodeCpuMs();
     const double ms = Timed([&] {
       for (std::size_t at = 0; at < count_; at += bulk_) send(at, std::min(at + bulk_, count_));
     });
-    return static_cast<double>(count_) / ms * 1000;
+    const double count = static_cast<double>(count_);
+    return {count / ms * 1000, (NodeCpuMs() - cpu) * 1000 / count};
   }
   void Write(SearchIndex& index, std::size_t from, std::size_t to) {
     Must(index.Write({documents_.begin() + static_cast<std::ptrdiff_t>(from),
@@ -202,9 +215,14 @@ int Run(int argc, char** argv) {
   bench.Bare();  // the engine compiles its code
   bench.Rebuild();
   for (int round = 0; round < rounds; ++round) {
-    const double bare = bench.Bare(), live = bench.Live(), rebuild = bench.Rebuild();
-    std::printf("documents/s: bare %6.0f  live %6.0f (%.2f)  rebuild %6.0f (%.2f)\n", bare, live,
-                live / bare, rebuild, rebuild / bare);
+    const Rate bare = bench.Bare(), live = bench.Live(), rebuild = bench.Rebuild();
+    std::printf("documents/s (us of the node's CPU): bare %.0f (%.0f)", bare.documents,
+                bare.cpu_us);
+    for (const Rate& rate : {live, rebuild}) {
+      std::printf("  %s %.0f (%.0f): %.2f (%.2f)", "port", rate.documents, rate.cpu_us,
+                  rate.documents / bare.documents, bare.cpu_us / rate.cpu_us);
+    }
+    std::printf("\n");
     std::fflush(stdout);
   }
   bench.Searches();

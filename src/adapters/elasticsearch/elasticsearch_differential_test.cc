@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint64_t kSeed = 20261124;
 constexpr int kDocuments = 600;
-constexpr int kQueries = 500;
+constexpr int kQueries = 250;
 
 const std::vector<std::string> kProperties = {"n",    "s",   "tags",  "flag",
                                               "note", "big", "Mixed", "_x"};
@@ -128,7 +128,7 @@ class Generator {
     static const std::vector<std::string> kSorts = {
         "", "n", "-n", "s", "-s", "Mixed", "-Mixed", "tags", "-flag", "nowhere", "_x"};
     query.sort = OneOf(kSorts);
-    query.limit = 1 + Below(40);
+    query.limit = 5 + Below(60);
     return query;
   }
 
@@ -185,7 +185,7 @@ class ElasticsearchDifferentialTest : public ::testing::Test {
     if (address.empty()) GTEST_SKIP() << "no server";
     home_ = std::make_unique<ElasticsearchHome>(address);
     // Some properties sort by a column, the others by nested documents.
-    home_->options().max_sort_columns = 1;
+    home_->options().max_columns = 1;
     home_->options().bulk_bytes = 100'000;
     engine_ = home_->Open();
     std::string folder = ::testing::TempDir() + "saffron-differential-XXXXXX";
@@ -232,9 +232,9 @@ TEST_F(ElasticsearchDifferentialTest, AnswersAreTheSame) {
     refused += ours.code >= 0 ? 1u : 0u;
   }
   // The comparison is about something.
-  EXPECT_GT(found, 5'000u);
+  EXPECT_GT(found, 2'500u);
   EXPECT_LT(empty, static_cast<std::size_t>(kQueries) * 6 / 10);
-  EXPECT_GT(refused, 5u);
+  EXPECT_GT(refused, 2u);
 }
 
 }  // namespace

@@ -22,10 +22,10 @@ struct ElasticsearchOptions {
   std::string api_key;   // base64 of "id:key"; stands before user and password
   std::string ca_file;   // of https; empty: the system's
   HttpClientOptions::VerifyTls verify_tls = HttpClientOptions::VerifyTls::kYes;
-  std::string prefix = "saffron";          // of every index and alias: one for each deployment
-  std::uint32_t shards = 1;                // of each index made from now on
-  std::uint32_t max_sort_columns = 1'000;  // properties of a database that sort fast; not more than
-                                           // the engine bears. The others sort, too, but slower
+  std::string prefix = "saffron";     // of every index and alias: one for each deployment
+  std::uint32_t shards = 1;           // of each index made from now on
+  std::uint32_t max_columns = 1'000;  // properties of a database with a field of their own in
+                                      // indexes made from now on; the others work too, slower
   std::size_t bulk_bytes = std::size_t{10} << 20;  // a request, but for a larger single document
   Duration request_timeout = seconds(30);
   // How long a refused or broken request is repeated before the caller is told.

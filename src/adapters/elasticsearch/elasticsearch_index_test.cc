@@ -53,7 +53,7 @@ class ElasticsearchIndexTest : public ::testing::Test {
 
 // Whatever the types, lengths, names and numbers: none of it is a mapping of the engine.
 TEST_F(ElasticsearchIndexTest, NothingThatTheDomainAcceptsIsRefused) {
-  home_->options().max_sort_columns = 50;
+  home_->options().max_columns = 50;
   auto index = home_->Open();
   std::vector<SearchDocument> documents;
   const std::string huge(700'000, 'w');

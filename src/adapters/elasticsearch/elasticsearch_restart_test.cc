@@ -22,7 +22,7 @@ TEST(ElasticsearchRestartTest, WhatWasAcknowledgedOutlivesANodeKilledUnderLoad) 
   std::thread writer([&] {
     for (std::uint64_t round = 1; !stop; ++round) {
       std::vector<SearchDocument> documents;
-      for (int i = 0; i < 200; ++i) {
+      for (int i = 0; i < 50; ++i) {
         documents.push_back(OrderDocument(std::to_string(i), round, R"({"n":1})"));
       }
       auto written = index->Write(documents);
@@ -38,17 +38,17 @@ TEST(ElasticsearchRestartTest, WhatWasAcknowledgedOutlivesANodeKilledUnderLoad) 
     for (int i = 0; i < 600 && acknowledged < round; ++i) home.runtime().SleepFor(milliseconds(50));
     return acknowledged >= round;
   };
-  EXPECT_TRUE(reach(5));
+  EXPECT_TRUE(reach(3));
   server.Kill();
   const std::uint64_t before = acknowledged;
   EXPECT_TRUE(server.Up().ok());
   auto watermark = index->Watermark();
   ASSERT_TRUE(watermark.ok()) << watermark.error().ToString();
   EXPECT_GE(std::stoull(*watermark), before);
-  for (int i = 0; i < 200; ++i) {
+  for (int i = 0; i < 50; ++i) {
     EXPECT_GE(VersionOf(*index, std::to_string(i)), std::stoull(*watermark)) << i;
   }
-  EXPECT_TRUE(reach(before + 5));  // it goes on by itself
+  EXPECT_TRUE(reach(before + 3));  // it goes on by itself
   stop = true;
   writer.join();
 }
