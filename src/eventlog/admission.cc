@@ -414,8 +414,11 @@ void AddReads(const AppendRequest& request, RegistryRead& read) {
   for (const AppendItem& item : request.items) {
     const Envelope& envelope = item.envelope;
     read.aggregates.push_back(envelope.aggregate);
-    read.commands.push_back(item.outcome ? envelope.metadata.command_id : envelope.event_id);
-    if (item.outcome) continue;
+    if (item.outcome) {
+      read.commands.push_back(envelope.metadata.command_id);
+      continue;
+    }
+    (request.fresh ? read.fresh_commands : read.commands).push_back(envelope.event_id);
     for (const OntologyStamp& stamp : envelope.metadata.ontology) {
       read.aggregates.push_back(stamp.aggregate);
     }

@@ -35,6 +35,9 @@ struct SequenceCheck {
 struct AppendRequest {
   std::vector<AppendItem> items;
   std::vector<SequenceCheck> checks;
+  // The commands' ids were made for this request and it was never appended before: they are not
+  // looked up. The log takes it back when it has tried.
+  bool fresh = false;
 };
 
 enum class AppendCode {

@@ -84,6 +84,8 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Reserve(std::vector<Qu
   std::vector<Candidate> candidates;
   for (const QueuedPtr& request : requests) {
     AddReads(request->request, read);
+    // From here on this very attempt may have left rows.
+    if (!Mutated(Mutation::kFreshForEver)) request->request.fresh = false;
     candidates.push_back({&request->request, request->deferrals,
                           Milliseconds(started - request->submitted),
                           Milliseconds(request->deadline - started)});

@@ -32,6 +32,7 @@ enum class Mutation {
   kResolverKeepsWhatItTook,   // nobody else may resolve what one resolver has taken
   kSettlingLowersNumbers,     // a late settling writes its old number
   kIgnoreLostTail,            // a slot number may be handed out twice
+  kFreshForEver,              // a second try of a request does not look its ids up
   kNoListAtStart,             // a start does not look for slots that the registry does not know
   kIgnoreLogId,               // a start does not compare the log id
   kIgnoreRegistryAhead,       // a start does not look for the last settled slot

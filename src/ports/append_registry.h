@@ -115,6 +115,8 @@ struct DoneClaim {
 struct RegistryRead {
   std::vector<AggregateKey> aggregates;
   std::vector<EventId> commands;
+  // Ids that were made for this transaction: no command has them, so nobody needs to look.
+  std::vector<EventId> fresh_commands;
   std::vector<BatchId> reservations;
   // Instances below a class whose row is present in the scope (see PresentIn).
   struct Members {

@@ -54,6 +54,24 @@ TEST_F(AppendHistories, A9_AnIdleWriterSettlesAtOnce) {
   EXPECT_LT(world.sim().Now() - began, kReservation / 4);
 }
 
+// RESERVE was applied, its answer lost, and whether it was cannot be found out, nor can the slot be
+// closed: the second try meets the rows of the first, though its ids were made for it.
+TEST_F(AppendHistories, AnIdIsFreshOnlyOnce) {
+  Writer& writer = StartReady("w");
+  AppendRequest request{.items = {Create("a")}, .checks = {}, .fresh = true};
+  writer.plan().Script({.call = kTransact, .fault = FaultKind::kLostAnswer});
+  for (int i = 0; i < 60; ++i) {
+    writer.plan().Script({.call = "registry.read", .fault = FaultKind::kFailBefore});
+    writer.plan().Script({.call = kPut, .fault = FaultKind::kFailBefore});
+  }
+  AppendAnswer answer = Call(writer, request, seconds(30));
+  if (answer.code == AppendCode::kUnknown) {
+    request.fresh = false;
+    answer = Call(writer, request, seconds(30));
+  }
+  EXPECT_EQ(Told(request.items[0], answer), 1u);
+}
+
 // Neither a RESERVE that is rolled back nor one that admits nothing leaves a hole in the log.
 TEST_F(AppendHistories, A10_ASlotNumberIsTakenWithItsReservationOrNotAtAll) {
   Writer& writer = StartReady("w");

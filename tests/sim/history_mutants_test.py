@@ -22,6 +22,7 @@ CAUGHT_BY = {
     "IgnoreIncarnation": ["FenceHistories.A4_*"],
     "NoListAtStart": ["FenceHistories.A5_AStart*"],
     "IgnoreLostTail": ["FenceHistories.A5_AWriter*"],
+    "FreshForEver": ["AppendHistories.AnIdIsFreshOnlyOnce"],
     "FenceLeavesReservations": ["FenceHistories.A6_*"],
     "StartFences": ["FenceHistories.A7_*"],
     "IgnoreLogId": ["FenceHistories.A8_*"],

@@ -126,6 +126,7 @@ void MemoryRegistry::Apply(const RegistryWrite& write, std::int64_t now_ms) {
 
 Status MemoryRegistry::Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) {
   std::lock_guard lock(mutex_);
+  for (const EventId& id : read.fresh_commands) SAFFRON_ASSERT(!rows_.commands.contains(id));
   const RegistryRows rows = Select(read);
   Apply(decide(rows), rows.now_ms);
   return Ok();

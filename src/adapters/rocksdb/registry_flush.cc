@@ -18,9 +18,9 @@ namespace {
 // time is written once.
 constexpr std::chrono::milliseconds kFlushInterval{100};
 // Rows changed that are flushed before that: bounds what one write holds up.
-constexpr std::size_t kFlushRows = 6'000;
+constexpr std::size_t kFlushRows = 16'000;
 // Transactions wait for the files above it: bounds the memory.
-constexpr std::size_t kMaxChangedRows = 24'000;
+constexpr std::size_t kMaxChangedRows = 40'000;
 
 }  // namespace
 

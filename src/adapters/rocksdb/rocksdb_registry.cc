@@ -7,6 +7,7 @@
 #include <fstream>
 #include <iterator>
 #include <tuple>
+#include <unordered_set>
 #include <utility>
 
 #include "adapters/rocksdb/registry_batch.h"
@@ -165,17 +166,24 @@ Status RocksdbRegistry::Transact(const RegistryRead& read, const AppendRegistry:
   RegistryWrite write = decide(rows);
   if (write.empty()) return Ok();
   std::unordered_map<ClaimKey, ClaimRow> claims;
-  SAFFRON_TRY(LookUpUnread(write, rows, claims));
+  SAFFRON_TRY(LookUpUnread(read, write, rows, claims));
   Apply(rows, write, claims);
   return Ok();
 }
 
 // Rows that are written but were not read, for what they were; nothing can fail after it.
-Status RocksdbRegistry::LookUpUnread(const RegistryWrite& write, RegistryRows& rows,
+Status RocksdbRegistry::LookUpUnread(const RegistryRead& read, const RegistryWrite& write,
+                                     RegistryRows& rows,
                                      std::unordered_map<ClaimKey, ClaimRow>& claims) {
+  // Those that were asked for and are not there, too.
+  std::unordered_set<EventId> known(read.commands.begin(), read.commands.end());
+  known.insert(read.fresh_commands.begin(), read.fresh_commands.end());
   RegistryRead more;
-  for (const CommandRow& row : write.put_commands) more.commands.push_back(row.id);
-  for (const EventId& id : write.delete_commands) more.commands.push_back(id);
+  auto add = [&](const EventId& id) {
+    if (!known.contains(id)) more.commands.push_back(id);
+  };
+  for (const CommandRow& row : write.put_commands) add(row.id);
+  for (const EventId& id : write.delete_commands) add(id);
   std::vector<ClaimKey> done;
   for (const DoneClaim& claim : write.done) {
     done.push_back({std::string(claim.handler), claim.event});

@@ -127,7 +127,7 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
   static Status LookUp(const RegistryReader& reader, const ClaimRead& read, const Unheld& unheld,
                        ClaimRows& rows);
   Status CountMembers(const RegistryRead& read, RegistryRows& rows);
-  Status LookUpUnread(const RegistryWrite& write, RegistryRows& rows,
+  Status LookUpUnread(const RegistryRead& read, const RegistryWrite& write, RegistryRows& rows,
                       std::unordered_map<ClaimKey, ClaimRow>& claims);
   void Apply(RegistryRows& rows, RegistryWrite& write,
              std::unordered_map<ClaimKey, ClaimRow>& claims);

@@ -161,8 +161,9 @@ CommandService::Planned CommandService::Plan(Pending& pending, const OntologyVie
 }
 
 void CommandService::Submit(const PendingPtr& pending) {
+  const bool fresh = !pending->request.keyed && !pending->submitted;
   pending->submitted = true;
-  if (pending->request.kind == WriteKind::kTransaction) return SubmitTransaction(pending);
+  if (pending->request.kind == WriteKind::kTransaction) return SubmitTransaction(pending, fresh);
   std::vector<std::size_t> ready;
   for (std::size_t i = 0; i < pending->items.size(); ++i) {
     if (pending->items[i].state == Pending::State::kReady) ready.push_back(i);
@@ -171,6 +172,7 @@ void CommandService::Submit(const PendingPtr& pending) {
   for (std::size_t i : ready) {
     AppendRequest append;
     append.items.push_back(std::move(pending->items[i].planned));
+    append.fresh = fresh;
     log_.Submit(std::move(append), pending->request.deadline,
                 [this, pending, i](AppendAnswer answer) {
                   pending->Take(i, std::move(answer));
@@ -179,9 +181,10 @@ void CommandService::Submit(const PendingPtr& pending) {
   }
 }
 
-void CommandService::SubmitTransaction(const PendingPtr& pending) {
+void CommandService::SubmitTransaction(const PendingPtr& pending, bool fresh) {
   const WriteRequest& request = pending->request;
   AppendRequest append;
+  append.fresh = fresh;
   append.items.reserve(pending->items.size());
   for (Pending::Item& item : pending->items) append.items.push_back(std::move(item.planned));
   for (const WriteCheck& check : request.checks) {

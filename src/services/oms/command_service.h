@@ -50,7 +50,7 @@ class CommandService {
   Result<bool> LookUp(Pending& pending);
   Planned Plan(Pending& pending, const OntologyView& view, bool current);
   void Submit(const PendingPtr& pending);
-  void SubmitTransaction(const PendingPtr& pending);
+  void SubmitTransaction(const PendingPtr& pending, bool fresh);
   void OnTransaction(const PendingPtr& pending, AppendAnswer answer);
   // Everything submitted was answered.
   void OnRound(const PendingPtr& pending);
