@@ -9,7 +9,7 @@ import tempfile
 import unittest
 
 sys.path.insert(0, os.path.dirname(__file__))
-from saffron_process import PROGRAM, Server, free_port, run_tests, wait_for  # noqa: E402
+from saffron_process import PROGRAM, Server, free_port, passed_on, run_tests, wait_for  # noqa: E402
 
 ITEM = {"id": "Item", "properties": [
     {"name": "item_id", "type": "string", "required": True, "primary_key": True},
@@ -23,7 +23,7 @@ class OfflineTest(unittest.TestCase):
         self.folder = tempfile.TemporaryDirectory(prefix="saffron-offline-")
         self.server = Server(os.path.join(self.folder.name, "data"))
         # Where nobody listens: what a command finds that asks the server first.
-        self.nobody = {"SAFFRON_LISTEN": f"127.0.0.1:{free_port()}",
+        self.nobody = {**passed_on(), "SAFFRON_LISTEN": f"127.0.0.1:{free_port()}",
                        "SAFFRON_DATA_DIR": self.server.data_dir}
 
     def tearDown(self):

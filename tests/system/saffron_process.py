@@ -37,14 +37,17 @@ def wait_for(what, condition, seconds=30):
     raise AssertionError(f"not within {seconds} s: {what}")
 
 
+def passed_on():
+    """Nothing of the caller's settings but what finds programs and tunes the sanitizers."""
+    return {name: text for name, text in os.environ.items()
+            if name == "PATH" or name.endswith("SAN_OPTIONS")}
+
+
 class Server:
     def __init__(self, data_dir, **environment):
         self.data_dir = data_dir
         self.port = free_port()
-        # Nothing of the caller's settings but what finds programs and tunes the sanitizers.
-        passed = {name: text for name, text in os.environ.items()
-                  if name == "PATH" or name.endswith("SAN_OPTIONS")}
-        self.environment = {**passed, **environment}
+        self.environment = {**passed_on(), **environment}
         self.process = None
         self.log = os.path.join(os.path.dirname(data_dir), os.path.basename(data_dir) + ".log")
 
