@@ -8,6 +8,7 @@ find_package(benchmark REQUIRED)
 find_package(simdjson REQUIRED)
 find_package(fmt REQUIRED)
 find_package(RocksDB REQUIRED)
+find_package(PostgreSQL REQUIRED)
 find_package(Boost 1.81 REQUIRED COMPONENTS context)
 find_package(prometheus-cpp REQUIRED COMPONENTS core)
 

@@ -18,7 +18,7 @@ namespace saffron {
 
 struct StoredObject {
   std::string bytes;
-  std::string etag;  // opaque; changes with every write of the key
+  std::string etag;  // opaque; that of other bytes is another, that of the same may be the same
 };
 
 class ObjectStore {

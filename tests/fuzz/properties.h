@@ -31,6 +31,7 @@ void FuzzMergePatch(std::string_view bytes);
 void FuzzOntology(std::string_view bytes);
 void FuzzQuery(std::string_view bytes);
 void FuzzRegistryRows(std::string_view bytes);
+void FuzzS3Xml(std::string_view bytes);
 void FuzzSlot(std::string_view bytes);
 void FuzzUrl(std::string_view bytes);
 void FuzzWrite(std::string_view bytes);

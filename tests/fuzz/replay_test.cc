@@ -38,6 +38,7 @@ constexpr Target kTargets[] = {
     {"ontology_fuzz", FuzzOntology},
     {"query_fuzz", FuzzQuery},
     {"registry_rows_fuzz", FuzzRegistryRows},
+    {"s3_xml_fuzz", FuzzS3Xml},
     {"slot_fuzz", FuzzSlot},
     {"url_fuzz", FuzzUrl},
     {"write_fuzz", FuzzWrite},

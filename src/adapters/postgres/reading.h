@@ -1,0 +1,30 @@
+// The rows of a read-set of either port: which statements ask for them, and what they answered.
+#pragma once
+
+#include <optional>
+#include <string_view>
+#include <vector>
+
+#include "adapters/postgres/pool.h"
+#include "adapters/postgres/rows.h"
+
+namespace saffron::postgres {
+
+// Only what is asked for is sent: keys that are empty cost no statement.
+Pool::Plan PlanOf(std::string_view prefix, const RegistryRead& read);
+Pool::Plan PlanOf(std::string_view prefix, const ClaimRead& read);
+
+// `answers` from `first` on are those of the plan.
+Result<RegistryRows> Decode(const RegistryRead& read, const std::vector<Rows>& answers,
+                            std::size_t first);
+Result<ClaimRows> Decode(const ClaimRead& read, const std::vector<Rows>& answers,
+                         std::size_t first);
+
+// What is written of either port's decision on the rows.
+Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write);
+Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write);
+
+// The highest slot that the write settles.
+std::optional<SlotNumber> Settles(const RegistryRows& rows, const RegistryWrite& write);
+
+}  // namespace saffron::postgres
