@@ -224,7 +224,7 @@ TEST(PostgresRestoreTest, AServerRestoredFromABaseBackupIsAnotherIncarnation) {
   Log log = Log::Discard();
   auto opened = PostgresRegistry::Open(options, log);
   ASSERT_TRUE(opened.ok()) << opened.error().ToString();
-  const std::string data = server.data_folder() + "/pg", backup = server.data_folder() + "/backup";
+  const std::string data = server.folder() + "/pg", backup = server.folder() + "/backup";
   const auto fence = [&](std::uint64_t next_slot) {
     return (*opened)->Transact(RegistryRead(), [&](const RegistryRows& rows) {
       RegistryWrite write;

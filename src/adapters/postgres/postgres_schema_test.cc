@@ -233,6 +233,14 @@ TEST_F(PostgresMigrationTest, TheColumnsOfOtherToolsAreAsTheyWere) {
   EXPECT_EQ(home_->Sql(of_versions), versions);
 }
 
+TEST(PostgresAddressTest, ShowsWhereAndNotTheSecrets) {
+  const auto address = postgres::Address::Parse("postgresql://me:s3cret-pa55@db.example:5433/reg");
+  ASSERT_TRUE(address.ok());
+  EXPECT_EQ(address->ToString(), "db.example:5433/reg");
+  EXPECT_EQ(address->WithoutSecrets("s3cret-pa55, and again: s3cret-pa55."),
+            "***, and again: ***.");
+}
+
 TEST(PostgresValuesTest, TextThatAColumnCannotHoldIsMadeStorable) {
   EXPECT_EQ(postgres::StorableText("plain \xc3\xa4 \xf0\x9f\x98\x80"),
             "plain \xc3\xa4 \xf0\x9f\x98\x80");

@@ -207,7 +207,6 @@ TEST(S3TlsTest, TheCertificateIsVerified) {
   Log log = Log::Discard();
   S3StoreOptions options = OptionsFor({(*started)->address(), {"minioadmin", "minioadmin123", ""}});
   options.require_tls = true;
-  options.limits.call_timeout = seconds(1);
   auto store = S3Store::Open(options, runtime, log);
   ASSERT_TRUE(store.Is(Code::kUnavailable)) << "opened without knowing the certificate";
   EXPECT_THAT(store.error().message(), HasSubstr("certificate"));

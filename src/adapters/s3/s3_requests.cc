@@ -56,6 +56,8 @@ Result<S3Answer> S3Requests::Call(S3Request request) {
       static_cast<std::int64_t>((request.body.size() + request.expected_bytes) >> 20);
   const Duration more = seconds(1) * mebibytes;
   const Instant deadline = runtime_.Now() + limits_.call_timeout + more;
+  // An attempt without time would hide what is wrong, and make a refusal unknown.
+  const Duration least = std::min(limits_.attempt_timeout, limits_.call_timeout) / 2;
   HttpClientRequest http{std::move(request.method), address_.Url(request.key, request.query),
                          HttpHeaders(), std::move(request.body)};
   request.headers.Add("X-Amz-Content-Sha256", Sha256Hex(http.body));
@@ -73,7 +75,7 @@ Result<S3Answer> S3Requests::Call(S3Request request) {
     unknown = unknown || (writes && tried.verdict == Verdict::kUnknown);
     const bool repeat = tried.verdict != Verdict::kGivenUp &&
                         (!unknown || request.repeat == S3Request::Repeat::kAlways);
-    if (!repeat || !Backoff(attempt, deadline)) {
+    if (!repeat || !Backoff(attempt, Instant{deadline.since_start - least})) {
       const Error& error = tried.answer.error();
       std::string message = error.message();
       if (tried.verdict == Verdict::kGivenUp && !before.empty())
@@ -154,10 +156,10 @@ void S3Requests::SlowDown(const HttpResponse& response) {
 }
 
 // Full jitter: anything up to the bound, so that those who failed together do not come together.
-bool S3Requests::Backoff(int attempt, Instant deadline) {
+bool S3Requests::Backoff(int attempt, Instant last_start) {
   const Duration bound = std::min(kMostBackoff, kFirstBackoff * (1 << std::min(attempt, 10)));
   const Duration wait(runtime_.RandomBelow(static_cast<std::uint64_t>(bound.count())));
-  return runtime_.Now() + wait < deadline && runtime_.SleepFor(wait);
+  return runtime_.Now() + wait < last_start && runtime_.SleepFor(wait);
 }
 
 Error S3Requests::Refusal(const S3Answer& answer, std::string_view what) const {

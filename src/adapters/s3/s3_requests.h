@@ -72,8 +72,8 @@ class S3Requests {
   Attempt Try(HttpClientRequest& request, Duration attempt_timeout, Instant deadline);
   Attempt Judge(Result<HttpResponse> response);
   void SlowDown(const HttpResponse& response);
-  // False: the time is up, or the runtime stops.
-  bool Backoff(int attempt, Instant deadline);
+  // False: the next attempt would begin after `last_start`, or the runtime stops.
+  bool Backoff(int attempt, Instant last_start);
 
   const S3Address address_;
   const SigV4Signer signer_;
