@@ -171,7 +171,7 @@ Status TerminusGraph::Generation::Learn(const std::vector<std::string>& ids) {
   }));
   if (!fence) return Unavailable("TerminusDB: no fence that can be read in " + database_);
   const bool moved = fence_ && *fence_ != *fence;
-  if (moved || known_.size() > kKnown) known_.clear();
+  if (moved) known_.clear();
   fence_ = fence;
   known_.merge(found);
   // Another one has written: what was not asked for again is no longer known.
@@ -224,6 +224,7 @@ Result<bool> TerminusGraph::Generation::TryCommit(const GraphCommit& commit,
   }
   std::sort(asked.begin(), asked.end());
   asked.erase(std::unique(asked.begin(), asked.end()), asked.end());
+  if (known_.size() > kKnown) Forget();
   const bool all_known = fence_ && std::all_of(asked.begin(), asked.end(),
                                                [&](const auto& id) { return known_.contains(id); });
   const bool fits = fence_ && fence_->epoch == commit.epoch && fence_->position <= commit.position;

@@ -25,12 +25,12 @@ class TerminusGraph::Generation {
         number_(number),
         database_(client.options().database + "_g" + std::to_string(number)) {}
 
-  std::uint64_t number() const { return number_; }
-  const std::string& database() const { return database_; }
-
   // A database of that name without nodes: the one that holds the pointer.
   Generation(terminus::Client& client, Log& log, std::string database)
       : client_(client), log_(log), number_(0), database_(std::move(database)) {}
+
+  std::uint64_t number() const { return number_; }
+  const std::string& database() const { return database_; }
 
   // Database, schema and a fence of that epoch. Each step may be there already.
   Status Create(std::uint64_t epoch);
@@ -53,15 +53,15 @@ class TerminusGraph::Generation {
   Result<bool> Swap(terminus::Woql query);
 
  private:
-  // The answer of a query that only reads; kConflict when `version` is given and no longer newest.
-  Result<terminus::Bindings> Ask(terminus::Woql query, std::string_view first,
-                                 std::string_view second, std::string& version);
   using Versions = std::unordered_map<std::string, std::uint64_t>;
   struct Keys {
     std::string version, what;
     std::vector<AggregateKey> keys;  // in order
   };
 
+  // The answer of a query that only reads; kConflict when `version` is given and no longer newest.
+  Result<terminus::Bindings> Ask(terminus::Woql query, std::string_view first,
+                                 std::string_view second, std::string& version);
   template <class OnDocument>
   Status ReadEach(const std::vector<std::string>& ids, std::string& version,
                   OnDocument on_document);

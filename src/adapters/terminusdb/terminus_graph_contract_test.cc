@@ -36,7 +36,7 @@ void ExpectAnswersLikeSqlite(const TerminusGraphOptions& options, std::uint64_t 
 TEST(TerminusGraphTest, AnswersLikeSqliteOnRandomGraphs) {
   RealServer* server = nullptr;
   SAFFRON_NEED_SERVER(server, "terminusdb");
-  for (std::uint64_t seed = 1; seed <= 12 && !::testing::Test::HasFailure(); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 8 && !::testing::Test::HasFailure(); ++seed) {
     ExpectAnswersLikeSqlite(OptionsOfDouble(server->address()), seed);
   }
 }
