@@ -28,7 +28,6 @@ class RealServer {
   // Where its data are, and what else its script says.
   const std::string& folder() const { return folder_; }
 
-
   // The data and the address stay; Up waits until it is ready again.
   void Down();
   void Kill();
