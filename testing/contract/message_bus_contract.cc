@@ -20,8 +20,8 @@ bool LinkMessageBusContract() { return true; }
 
 void MessageBusContract::SetUp() {
   home_ = GetParam()();
-  bus_ = home_->Open();
-  ASSERT_NE(bus_, nullptr);
+  if (home_ == nullptr) GTEST_SKIP() << "no server";
+  ASSERT_NE(bus_ = home_->Open(), nullptr);
 }
 
 void MessageBusContract::Reopen() {
@@ -321,8 +321,8 @@ TEST_P(MessageBusContract, MembersShareThePartitionsAndNothingIsSkipped) {
 
   Reader second{Join(group, topic)};
   PollUntil({&first, &second}, [&] { return first.mine.size() == 2 && second.mine.size() == 2; });
+  PollUntil({&first, &second}, [&] { return first.generation == second.generation; });
   EXPECT_GT(second.generation, alone);
-  EXPECT_EQ(first.generation, second.generation);
   for (const auto& partition : second.mine) EXPECT_FALSE(first.mine.contains(partition));
 
   SendNumbers(topic, 100, 100);

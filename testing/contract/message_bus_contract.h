@@ -29,6 +29,7 @@ class MessageBusHome {
   virtual bool Recreate(const TopicSpec& topic) = 0;
 };
 
+// Null: its server cannot be had, and the tests are skipped.
 using MessageBusHomeMaker = std::function<std::shared_ptr<MessageBusHome>()>;
 
 class MessageBusContract : public ::testing::TestWithParam<MessageBusHomeMaker> {

@@ -1,0 +1,221 @@
+#include "adapters/kafka/kafka_admin.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace saffron {
+namespace {
+
+constexpr Duration kSlice = milliseconds(100);
+constexpr Duration kLeaderPoll = milliseconds(20);
+constexpr char kUnmarked[] = "unmarked";
+
+}  // namespace
+
+// Librdkafka crashes when a producer asks for a group's offsets and the coordinator has moved, or
+// is not made yet (its issue 5040): it wants a group of its own. This one joins none.
+Result<std::shared_ptr<KafkaHandle>> KafkaAdmin::GroupClient() {
+  std::lock_guard<std::mutex> lock(mutex_);
+  if (group_client_ == nullptr) {
+    SAFFRON_ASSIGN(group_client_,
+                   KafkaHandle::Consumer(settings_, log_, options_.client_id + "-questions",
+                                         [](auto, auto*) {}));
+  }
+  return group_client_;
+}
+
+Result<KafkaEvent> KafkaAdmin::Ask(KafkaHandle& client, std::string_view doing,
+                                   rd_kafka_admin_op_t operation, const Send& send) {
+  KafkaQueue queue(rd_kafka_queue_new(client.get()), &rd_kafka_queue_destroy);
+  using Options =
+      std::unique_ptr<rd_kafka_AdminOptions_t, decltype(&rd_kafka_AdminOptions_destroy)>;
+  Options options(rd_kafka_AdminOptions_new(client.get(), operation),
+                  &rd_kafka_AdminOptions_destroy);
+  char why[256];
+  rd_kafka_AdminOptions_set_request_timeout(
+      options.get(), KafkaMilliseconds(options_.request_timeout), why, sizeof why);
+  send(client.get(), options.get(), queue.get());
+  const Instant deadline = runtime_.Now() + options_.request_timeout + seconds(1);
+  while (runtime_.Now() < deadline && !runtime_.StopRequested()) {
+    KafkaEvent event(rd_kafka_queue_poll(queue.get(), KafkaMilliseconds(kSlice)),
+                     &rd_kafka_event_destroy);
+    if (event == nullptr) continue;
+    if (rd_kafka_event_error(event.get()) != RD_KAFKA_RESP_ERR_NO_ERROR) {
+      return client.ErrorOf(doing, rd_kafka_event_error(event.get()),
+                            rd_kafka_event_error_string(event.get()));
+    }
+    client.Answered();
+    return event;
+  }
+  if (runtime_.StopRequested()) return Cancelled("kafka: the process is stopping");
+  return client.ErrorOf(doing, RD_KAFKA_RESP_ERR__TIMED_OUT);
+}
+
+Status KafkaAdmin::Ping(Duration timeout) {
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client, producer_.Client());
+  const Instant deadline = runtime_.Now() + timeout;
+  while (true) {
+    const rd_kafka_metadata_t* metadata = nullptr;
+    const Duration left = std::min<Duration>(deadline - runtime_.Now(), seconds(1));
+    const rd_kafka_resp_err_t code =
+        rd_kafka_metadata(client->get(), 0, nullptr, &metadata, KafkaMilliseconds(left));
+    client->TakeComplaints();
+    if (code == RD_KAFKA_RESP_ERR_NO_ERROR) {
+      rd_kafka_metadata_destroy(metadata);
+      client->Answered();
+      return Ok();
+    }
+    if (runtime_.Now() >= deadline || runtime_.StopRequested()) {
+      return client->ErrorOf("connect to " + options_.bootstrap_servers, code);
+    }
+  }
+}
+
+Result<KafkaAdmin::Shape> KafkaAdmin::ShapeOf(const std::string& topic) {
+  const std::string doing = "describe " + topic;
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client, producer_.Client());
+  KafkaTopic handle(rd_kafka_topic_new(client->get(), topic.c_str(), nullptr),
+                    &rd_kafka_topic_destroy);
+  if (handle == nullptr) return client->ErrorOf(doing, rd_kafka_last_error());
+  const rd_kafka_metadata_t* metadata = nullptr;
+  rd_kafka_resp_err_t code = rd_kafka_metadata(client->get(), 0, handle.get(), &metadata,
+                                               KafkaMilliseconds(options_.request_timeout));
+  client->TakeComplaints();
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf(doing, code);
+  client->Answered();
+  std::unique_ptr<const rd_kafka_metadata_t, decltype(&rd_kafka_metadata_destroy)> owned(
+      metadata, &rd_kafka_metadata_destroy);
+  if (metadata->topic_cnt != 1) return NotFound("kafka: no topic " + topic);
+  const rd_kafka_metadata_topic_t& found = metadata->topics[0];
+  if (found.err != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf(doing, found.err);
+  Shape shape;
+  shape.partitions = static_cast<std::uint32_t>(found.partition_cnt);
+  shape.replicas = ~std::uint32_t{0};
+  for (int i = 0; i < found.partition_cnt; ++i) {
+    const rd_kafka_metadata_partition_t& partition = found.partitions[i];
+    shape.replicas = std::min(shape.replicas, static_cast<std::uint32_t>(partition.replica_cnt));
+    shape.led = shape.led && partition.leader >= 0;
+  }
+  return shape;
+}
+
+Result<std::map<std::string, KafkaAdmin::Settings>> KafkaAdmin::SettingsOf(
+    const std::vector<std::string>& topics) {
+  std::vector<KafkaResource> owned;
+  std::vector<rd_kafka_ConfigResource_t*> resources;
+  for (const std::string& topic : topics) {
+    owned.emplace_back(rd_kafka_ConfigResource_new(RD_KAFKA_RESOURCE_TOPIC, topic.c_str()),
+                       &rd_kafka_ConfigResource_destroy);
+    resources.push_back(owned.back().get());
+  }
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> handle, producer_.Client());
+  SAFFRON_ASSIGN(KafkaEvent event,
+                 Ask(*handle, "read topic settings", RD_KAFKA_ADMIN_OP_DESCRIBECONFIGS,
+                     [&](rd_kafka_t* client, auto* options, auto* queue) {
+                       rd_kafka_DescribeConfigs(client, resources.data(), resources.size(), options,
+                                                queue);
+                     }));
+  std::size_t count = 0;
+  const rd_kafka_ConfigResource_t** found = rd_kafka_DescribeConfigs_result_resources(
+      rd_kafka_event_DescribeConfigs_result(event.get()), &count);
+  std::map<std::string, Settings> all;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (rd_kafka_ConfigResource_error(found[i]) != RD_KAFKA_RESP_ERR_NO_ERROR) continue;
+    Settings& settings = all[rd_kafka_ConfigResource_name(found[i])];
+    std::size_t entries = 0;
+    const rd_kafka_ConfigEntry_t** entry = rd_kafka_ConfigResource_configs(found[i], &entries);
+    for (std::size_t j = 0; j < entries; ++j) {
+      const char* value = rd_kafka_ConfigEntry_value(entry[j]);
+      settings[rd_kafka_ConfigEntry_name(entry[j])] = {
+          value == nullptr ? "" : value,
+          rd_kafka_ConfigEntry_source(entry[j]) == RD_KAFKA_CONFIG_SOURCE_DYNAMIC_TOPIC_CONFIG};
+    }
+  }
+  return all;
+}
+
+Result<std::vector<std::uint64_t>> KafkaAdmin::Offsets(const std::string& topic,
+                                                       std::uint32_t partitions,
+                                                       std::int64_t which) {
+  const std::string doing = "offsets of " + topic;
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client, producer_.Client());
+  KafkaPartitions list = NewKafkaPartitions(partitions);
+  for (std::uint32_t i = 0; i < partitions; ++i) {
+    rd_kafka_topic_partition_list_add(list.get(), topic.c_str(), static_cast<std::int32_t>(i))
+        ->offset = which;
+  }
+  const rd_kafka_resp_err_t code = rd_kafka_offsets_for_times(
+      client->get(), list.get(), KafkaMilliseconds(options_.request_timeout));
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf(doing, code);
+  std::vector<std::uint64_t> offsets;
+  for (int i = 0; i < list->cnt; ++i) {
+    const rd_kafka_topic_partition_t& partition = list->elems[i];
+    if (partition.err != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf(doing, partition.err);
+    if (partition.offset < 0) return client->ErrorOf(doing, RD_KAFKA_RESP_ERR__NO_OFFSET);
+    offsets.push_back(static_cast<std::uint64_t>(partition.offset));
+  }
+  return offsets;
+}
+
+// A topic just made, or made again, has leaders that do not know it yet.
+Result<TopicState> KafkaAdmin::Describe(const std::string& topic) {
+  const Instant deadline = runtime_.Now() + options_.request_timeout;
+  while (true) {
+    SAFFRON_ASSIGN(Shape shape, ShapeOf(topic));
+    // The id first: of a topic that is made again meanwhile the ends then seem to have shrunk.
+    SAFFRON_ASSIGN(auto settings, SettingsOf({topic}));
+    auto ends = Offsets(topic, shape.partitions, RD_KAFKA_OFFSET_END);
+    if (ends.ok()) {
+      return TopicState{MarkOf(settings[topic]).value_or(kUnmarked), std::move(ends).value()};
+    }
+    if (runtime_.Now() >= deadline || !runtime_.SleepFor(kLeaderPoll)) {
+      return Unavailable(ends.error().message());
+    }
+  }
+}
+
+Result<std::map<TopicPartition, CommittedOffset>> KafkaAdmin::GroupOffsets(
+    const std::string& group) {
+  using Request = std::unique_ptr<rd_kafka_ListConsumerGroupOffsets_t,
+                                  decltype(&rd_kafka_ListConsumerGroupOffsets_destroy)>;
+  Request request(rd_kafka_ListConsumerGroupOffsets_new(group.c_str(), nullptr),
+                  &rd_kafka_ListConsumerGroupOffsets_destroy);
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> handle, GroupClient());
+  handle->TakeComplaints();
+  SAFFRON_ASSIGN(
+      KafkaEvent event,
+      Ask(*handle, "offsets of group " + group, RD_KAFKA_ADMIN_OP_LISTCONSUMERGROUPOFFSETS,
+          [&](rd_kafka_t* client, auto* options, auto* queue) {
+            rd_kafka_ListConsumerGroupOffsets_t* one = request.get();
+            rd_kafka_ListConsumerGroupOffsets(client, &one, 1, options, queue);
+          }));
+  std::size_t count = 0;
+  const rd_kafka_group_result_t** groups = rd_kafka_ListConsumerGroupOffsets_result_groups(
+      rd_kafka_event_ListConsumerGroupOffsets_result(event.get()), &count);
+  std::map<TopicPartition, CommittedOffset> offsets;
+  for (std::size_t i = 0; i < count; ++i) {
+    if (const rd_kafka_error_t* failure = rd_kafka_group_result_error(groups[i])) {
+      return Unavailable("kafka: offsets of group " + group + ": " +
+                         rd_kafka_error_string(failure));
+    }
+    const rd_kafka_topic_partition_list_t* list = rd_kafka_group_result_partitions(groups[i]);
+    for (int j = 0; list != nullptr && j < list->cnt; ++j) AddCommitted(list->elems[j], offsets);
+  }
+  return offsets;
+}
+
+Result<std::uint64_t> KafkaAdmin::Lag(const std::string& topic,
+                                      const std::map<TopicPartition, CommittedOffset>& committed) {
+  SAFFRON_ASSIGN(Shape shape, ShapeOf(topic));
+  SAFFRON_ASSIGN(auto ends, Offsets(topic, shape.partitions, RD_KAFKA_OFFSET_END));
+  SAFFRON_ASSIGN(auto starts, Offsets(topic, shape.partitions, RD_KAFKA_OFFSET_BEGINNING));
+  std::uint64_t lag = 0;
+  for (std::uint32_t i = 0; i < shape.partitions; ++i) {
+    auto found = committed.find({topic, i});
+    const std::uint64_t next = found == committed.end() ? starts[i] : found->second.next;
+    lag += ends[i] - std::min(ends[i], std::max(next, starts[i]));
+  }
+  return lag;
+}
+
+}  // namespace saffron
