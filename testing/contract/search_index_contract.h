@@ -24,6 +24,7 @@ class SearchIndexHome {
   virtual std::shared_ptr<SearchIndex> Open() = 0;
 };
 
+// Null: its server cannot be had, which skips the test.
 using SearchIndexHomeMaker = std::function<std::shared_ptr<SearchIndexHome>()>;
 
 class SearchIndexContract : public ::testing::TestWithParam<SearchIndexHomeMaker> {

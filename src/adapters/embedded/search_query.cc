@@ -6,39 +6,10 @@
 #include <compare>
 
 #include "base/bytes.h"
-#include "domain/json_text.h"
 
 namespace saffron {
 
 namespace {
-
-// None: null, an object, an array, or no JSON.
-std::optional<Scalar> ScalarOf(const json::Value& value) {
-  Scalar scalar;
-  switch (value.kind) {
-    case json::Kind::kTrue:
-    case json::Kind::kFalse:
-      scalar.kind = Scalar::Kind::kBool;
-      scalar.truth = value.kind == json::Kind::kTrue;
-      return scalar;
-    case json::Kind::kNumber: {
-      scalar.kind = Scalar::Kind::kNumber;
-      const char* end = value.raw.data() + value.raw.size();
-      auto [at, error] = std::from_chars(value.raw.data(), end, scalar.integer);
-      scalar.whole = error == std::errc() && at == end;
-      scalar.number =
-          scalar.whole ? static_cast<double>(scalar.integer) : json::NumberOf(value.raw);
-      return scalar;
-    }
-    case json::Kind::kString: {
-      scalar.kind = Scalar::Kind::kString;
-      std::string scratch;
-      scalar.text = json::TextOf(value, scratch);
-      return scalar;
-    }
-    default: return std::nullopt;
-  }
-}
 
 int Sign(std::partial_ordering order) { return order < 0 ? -1 : order > 0 ? 1 : 0; }
 
@@ -96,6 +67,33 @@ Error BadFilter(const FieldFilter& filter, std::string_view reason) {
 constexpr std::uint8_t kNoValue = 0;
 
 }  // namespace
+
+std::optional<Scalar> ScalarOf(const json::Value& value) {
+  Scalar scalar;
+  switch (value.kind) {
+    case json::Kind::kTrue:
+    case json::Kind::kFalse:
+      scalar.kind = Scalar::Kind::kBool;
+      scalar.truth = value.kind == json::Kind::kTrue;
+      return scalar;
+    case json::Kind::kNumber: {
+      scalar.kind = Scalar::Kind::kNumber;
+      const char* end = value.raw.data() + value.raw.size();
+      auto [at, error] = std::from_chars(value.raw.data(), end, scalar.integer);
+      scalar.whole = error == std::errc() && at == end;
+      scalar.number =
+          scalar.whole ? static_cast<double>(scalar.integer) : json::NumberOf(value.raw);
+      return scalar;
+    }
+    case json::Kind::kString: {
+      scalar.kind = Scalar::Kind::kString;
+      std::string scratch;
+      scalar.text = json::TextOf(value, scratch);
+      return scalar;
+    }
+    default: return std::nullopt;
+  }
+}
 
 int Compare(const Scalar& a, const Scalar& b) {
   if (a.kind != b.kind) return a.kind < b.kind ? -1 : 1;

@@ -10,6 +10,7 @@
 
 #include "adapters/embedded/words.h"
 #include "base/result.h"
+#include "domain/json_text.h"
 #include "ports/search_index.h"
 
 namespace saffron {
@@ -27,6 +28,8 @@ struct Scalar {
 };
 // Below, equal, above: 0 is equal. Of different kinds: kBool, kNumber, kString.
 int Compare(const Scalar& a, const Scalar& b);
+// None: null, an object or an array.
+std::optional<Scalar> ScalarOf(const json::Value& value);
 
 // Filters on the top-level members of a document. A member that is null counts as missing; of an
 // array each element counts, and one that holds is enough. Missing, or of another type: only kNe
