@@ -25,17 +25,8 @@ class RealServer {
 
   // As its script prints it: a URL, or host:port.
   const std::string& address() const { return address_; }
-<<<<<<< HEAD
-  // What its script was given as DIR: where its data are, and what else the script says.
-  const std::string& folder() const { return folder_; }
-
-  // Where its script keeps its data.
-  const std::string& data_folder() const { return folder_; }
-=======
   // Where its data are, and what else its script says.
   const std::string& folder() const { return folder_; }
-
->>>>>>> kafka
 
   // The data and the address stay; Up waits until it is ready again.
   void Down();
