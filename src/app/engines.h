@@ -42,6 +42,7 @@ class SettledFeed {
 
 // Owned by the process's main function, and outlives every part that works on them.
 struct Engines {
+  std::shared_ptr<void> store_metrics;  // what the store reports to, where it does
   std::unique_ptr<WatchedStore> store;
   EventLogFormat format;  // of the log in the store
   std::shared_ptr<AppendRegistry> registry;

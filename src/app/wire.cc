@@ -98,7 +98,7 @@ Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
     rebuilt.slots = slot.value;
     at_slot(slot.value);
   };
-  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> store, OpenObjectStore(setting));
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> store, OpenObjectStore(setting, nullptr));
   SAFFRON_TRY(config.postgres_url.empty() ? RebuildRocksdb(setting, *store, progress)
                                           : RebuildPostgres(setting, *store, progress));
   rebuilt.took = runtime.Now() - start;

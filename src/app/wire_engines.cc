@@ -46,7 +46,7 @@ Result<std::unique_ptr<ObjectStore>> OpenDirectory(const Config& config) {
   return opened;
 }
 
-Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting) {
+Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting, S3Metrics* metrics) {
   const Config& config = setting.config;
   S3StoreOptions options;
   options.endpoint_url = config.minio_endpoint_url;
@@ -59,6 +59,7 @@ Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting) {
   options.require_tls = config.require_tls;
   options.verify_ssl = config.ssl_verify;
   options.ca_file = config.s3_ca_file;
+  options.metrics = metrics;
   SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> opened,
                  S3Store::Open(std::move(options), setting.runtime, setting.log));
   return opened;
@@ -166,9 +167,10 @@ Status MakeDataFolder(const std::string& path) {
   return MakeFolder(path);
 }
 
-Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const EngineSetting& setting) {
+Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const EngineSetting& setting,
+                                                     S3Metrics* metrics) {
   const Config& config = setting.config;
-  return config.minio_endpoint_url.empty() ? OpenDirectory(config) : OpenS3(setting);
+  return config.minio_endpoint_url.empty() ? OpenDirectory(config) : OpenS3(setting, metrics);
 }
 
 Result<Registries> OpenPostgres(const EngineSetting& setting) {
@@ -195,7 +197,10 @@ Result<Engines> OpenEnginesOf(const EngineSetting& setting) {
   }
   Engines engines;
   engines.exclusive = config.minio_endpoint_url.empty();
-  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> objects, OpenObjectStore(setting));
+  std::shared_ptr<S3Metrics> metrics;
+  if (!engines.exclusive) metrics = std::make_shared<S3Metrics>(setting.metrics);
+  engines.store_metrics = metrics;
+  SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> objects, OpenObjectStore(setting, metrics.get()));
   engines.store = std::make_unique<WatchedStore>(std::move(objects));
   engines.described.emplace_back("object_store", engines.store->Describe());
   SAFFRON_ASSIGN(engines.format, OpenLogFormat(config, *engines.store, setting.runtime));

@@ -5,13 +5,17 @@
 
 namespace saffron {
 
+class S3Metrics;
+
 // Of each port the server whose address is set, else the embedded twin below SAFFRON_DATA_DIR; only
 // what the service needs. kUnavailable: a server does not answer, or another process owns the
 // directory. kInvalid: settings or data that this program must not work with.
 Result<Engines> OpenEnginesOf(const EngineSetting& setting);
 
-// The object store alone, with its probe still to come.
-Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const EngineSetting& setting);
+// The object store alone, with its probe still to come. `metrics` may be null, and else outlives
+// it.
+Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const EngineSetting& setting,
+                                                     S3Metrics* metrics);
 struct Registries {
   std::shared_ptr<AppendRegistry> append;
   std::shared_ptr<ClaimRegistry> claims;
