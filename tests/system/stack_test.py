@@ -131,9 +131,6 @@ class StackTest(unittest.TestCase):
         finally:
             server.stop()
 
-    def committed_slots(self):
-        return self.second.ask("GET", "/api/v1/admin/status")[1]["log"]["head_slot"]
-
     def test_1_killed_under_load_nothing_is_lost_or_doubled(self):
         self.assertEqual(self.first.ask("POST", "/api/v1/database/create?wait=30",
                                         {"name": "noise"})[0], 200)
@@ -148,7 +145,7 @@ class StackTest(unittest.TestCase):
                                     stdout=log, stderr=log)
             wait_for("the load is under way", lambda: self.first.ask(
                 "GET", "/api/v1/database/exists/logistics")[1]["data"]["exists"])
-            for killed in (self.first, worker, self.first):
+            for killed in (self.first, worker, self.second):
                 before = writer.created
                 wait_for("more is written", lambda: writer.created > before + 5 or writer.failure)
                 killed.kill()
