@@ -58,7 +58,7 @@ void FuzzConfig(std::string_view bytes) {
   const auto loaded = LoadConfig(environment);
   if (!loaded.ok()) return Require(loaded.Is(Code::kInvalid), "a bad variable is invalid");
   (void)CheckServable(loaded->config);
-  (void)CheckSingleService(loaded->config, "oms");
+  for (Service service : kSingleServices) (void)CheckSingleService(loaded->config, service);
   Require(loaded->settings.size() == Variables().size(), "every variable has a setting");
   const std::string text = ConfigAsText(*loaded), json = ConfigAsJson(*loaded);
   if (ReadJson(json) == std::nullopt) throw BrokenProperty("the report is JSON");
