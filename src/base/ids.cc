@@ -4,6 +4,7 @@
 
 #include <charconv>
 #include <cstring>
+#include <memory>
 
 namespace saffron {
 namespace {
@@ -14,6 +15,10 @@ int HexDigit(char c) {
   if (c >= 'A' && c <= 'F') return c - 'A' + 10;
   return -1;
 }
+
+struct FreeContext {
+  void operator()(EVP_MD_CTX* context) const { EVP_MD_CTX_free(context); }
+};
 
 // EVP_MD_fetch costs more than the hash of a short name: fetched once.
 const EVP_MD* Sha1() {
@@ -51,12 +56,12 @@ std::optional<Uuid> Uuid::Parse(std::string_view text) {
 }
 
 Uuid Uuid::FromName(const Uuid& name_space, std::string_view name) {
-  thread_local EVP_MD_CTX* const context = EVP_MD_CTX_new();
+  thread_local const std::unique_ptr<EVP_MD_CTX, FreeContext> context(EVP_MD_CTX_new());
   std::array<std::uint8_t, EVP_MAX_MD_SIZE> digest{};
-  SAFFRON_ASSERT(EVP_DigestInit_ex2(context, Sha1(), nullptr) == 1);
-  EVP_DigestUpdate(context, name_space.bytes().data(), 16);
-  EVP_DigestUpdate(context, name.data(), name.size());
-  EVP_DigestFinal_ex(context, digest.data(), nullptr);
+  SAFFRON_ASSERT(EVP_DigestInit_ex2(context.get(), Sha1(), nullptr) == 1);
+  EVP_DigestUpdate(context.get(), name_space.bytes().data(), 16);
+  EVP_DigestUpdate(context.get(), name.data(), name.size());
+  EVP_DigestFinal_ex(context.get(), digest.data(), nullptr);
   std::array<std::uint8_t, 16> bytes{};
   std::memcpy(bytes.data(), digest.data(), 16);
   bytes[6] = static_cast<std::uint8_t>((bytes[6] & 0x0f) | 0x50);
