@@ -21,7 +21,7 @@ build/stack (or STACK_DIR). About 1.2 GB of memory.
   status  which run, where, and how much memory they take
   env     print the environment to export: eval "$(./dev stack env)"
   demo    the servers, every service as a process of its own and the OMS twice, the example loaded,
-          verify; serves until Ctrl-C, with --exit ends and stops everything
+          verify and check; serves until Ctrl-C, with --exit ends and stops everything
 
 A TerminusDB of your own is used instead of the double when TERMINUS_SERVER_URL (and TERMINUS_USER,
 TERMINUS_ACCOUNT, TERMINUS_KEY) name it.

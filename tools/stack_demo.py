@@ -40,11 +40,14 @@ def tour(services, environment, folder, orders):
         "--paths", "--limit", "3", "--server", second.url)
     step("Verify: the log against registry, bus, graph and search")
     verify = run(environment, PROGRAM, "verify", "--server", second.url)
+    step("Check: the runbook's validation, with a probe that goes through all six")
+    processes = [word for service in services[1:] for word in ("--process", service.url)]
+    check = run(environment, PROGRAM, "check", "--server", first.url, *processes)
     step("Memory")
     for service in services:
         print(f"    {service.name:18} {service.memory_mib():5} MiB   {service.url}")
     subprocess.run([str(ROOT / "tools/stack.sh"), "status"], check=True)
-    print(f"\n    load {load:.1f} s, verify {verify:.1f} s", flush=True)
+    print(f"\n    load {load:.1f} s, verify {verify:.1f} s, check {check:.1f} s", flush=True)
 
 
 def demonstrate(options):

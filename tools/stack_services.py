@@ -11,6 +11,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PROGRAM = os.environ.get("SAFFRON_PROGRAM", str(ROOT / "build/release/saffron"))
+# The exit code of a start whose servers were not ready in time.
+NOT_NOW = 4
 # Every service, and a second OMS.
 SIX = ("oms", "oms", "publisher", "ontology-worker", "instance-worker", "projection-worker")
 
@@ -51,7 +53,9 @@ class Service:
     def start(self):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, self.command_name, "--listen", f"127.0.0.1:{self.port}"],
+                # It must not outlive us, however we end.
+                ["setpriv", "--pdeathsig", "KILL", PROGRAM,
+                 self.command_name, "--listen", f"127.0.0.1:{self.port}"],
                 env=self.environment, stdout=log, stderr=log, start_new_session=True)
         return self
 
@@ -60,6 +64,8 @@ class Service:
             return log.read()[-size:].decode(errors="replace")
 
     def is_ready(self):
+        if self.process.poll() == NOT_NOW:  # what a supervisor does
+            self.start()
         if self.process.poll() is not None:
             raise RuntimeError(f"{self.name} ended with {self.process.returncode}:\n{self.tail()}")
         try:

@@ -17,6 +17,8 @@ namespace {
 constexpr std::size_t kShownCommands = 100;
 constexpr Duration kReplayTime = seconds(60);
 constexpr std::uint64_t kMostPatience = 3600;
+constexpr std::uint64_t kMostMemoryMib = 1 << 20;
+constexpr std::uint64_t kMostSample = 1'000'000;
 constexpr Duration kRebuildLease = seconds(60);
 
 std::string ReplayAsJson(const AggregateKey& aggregate, const ReplayReport& report) {
@@ -39,24 +41,29 @@ std::string RebuildAsJson(std::string_view target, const RebuildReport& report) 
       .Take();
 }
 
-Result<VerifyOptions> ParseVerifyOptions(std::string_view text) {
-  VerifyOptions options;
-  if (text.empty()) return options;
-  const JsonView body = JsonView::Of(text);
-  if (!body.Is(json::Kind::kObject)) return Invalid("the options are not a JSON object");
-  for (const auto& [name, value] : body.Members()) {
-    std::optional<std::uint64_t> number = value.Unsigned();
-    if (name == "from_slot" && number && *number > 0) {
-      options.from = SlotNumber(*number);
-    } else if (name == "patience_seconds" && number && *number <= kMostPatience) {
-      options.patience = seconds(*number);
-    } else {
-      return Invalid("/" + name +
-                     ": from_slot is a number from 1, patience_seconds one to 3600; there is "
-                     "nothing else");
-    }
+// False: not known, or not a value that it takes.
+bool TakeVerifyOption(const std::string& name, const JsonView& value, VerifyOptions& options) {
+  if (name == "repair") {
+    options.repair = VerifyOptions::Repair::kIndex;
+    return value.Text() == "index";
   }
-  return options;
+  const std::optional<std::uint64_t> number = value.Unsigned();
+  if (!number) return false;
+  if (name == "from_slot") {
+    options.from = SlotNumber(*number);
+    return *number > 0;
+  }
+  if (name == "patience_seconds") {
+    if (*number > kMostPatience) return false;
+    options.patience = seconds(*number);
+    return true;
+  }
+  if (name == "memory_mib") {
+    options.max_aggregates = (*number << 20) / ChainFold::kBytesOfOne;
+    return *number > 0 && *number <= kMostMemoryMib;
+  }
+  options.sample = *number;
+  return name == "sample" && *number > 0 && *number <= kMostSample;
 }
 
 Result<PublisherCheckpoint> ReadCheckpoint(ObjectStore& store, const std::string& key) {
@@ -67,6 +74,23 @@ Result<PublisherCheckpoint> ReadCheckpoint(ObjectStore& store, const std::string
 }
 
 }  // namespace
+
+Result<VerifyOptions> ParseVerifyOptions(std::string_view text) {
+  VerifyOptions options;
+  if (text.empty()) return options;
+  const JsonView body = JsonView::Of(text);
+  if (!body.Is(json::Kind::kObject)) return Invalid("the options are not a JSON object");
+  for (const auto& [name, value] : body.Members()) {
+    if (TakeVerifyOption(name, value, options)) continue;
+    return Invalid("/" + name +
+                   ": from_slot, memory_mib and sample are numbers from 1, patience_seconds one to "
+                   "3600, repair is \"index\"; there is nothing else");
+  }
+  if (options.sample > 0 && options.repair != VerifyOptions::Repair::kNothing) {
+    return Invalid("/repair: a sample does not show that the log is whole");
+  }
+  return options;
+}
 
 Result<SlotNumber> Admin::Published() {
   SAFFRON_ASSIGN(PublisherCheckpoint checkpoint,
@@ -144,6 +168,16 @@ Result<std::string> Admin::Verify(std::string_view options) {
   return Told("verify", VerifyNow(options));
 }
 
+std::string Admin::VerifyProgressNow() {
+  const std::optional<VerifyProgress> progress = verify_progress_.Get();
+  JsonWriter json;
+  json.Flag("running", progress.has_value());
+  if (progress) {
+    json.Text("phase", progress->phase).Number("done", progress->done).Number("of", progress->of);
+  }
+  return json.Take();
+}
+
 Result<std::string> Admin::Rebuild(std::string_view target) {
   return Told("rebuild", RebuildNow(target));
 }
@@ -169,9 +203,13 @@ Result<std::string> Admin::VerifyNow(std::string_view options) {
                           parts_.search,
                           EntryDigest,
                           [this](SlotNumber slot) { return SearchPassed(slot); },
-                          [this] { return RepublishId(); }};
-  Verifier verifier(parts_.context, std::move(subjects), parsed, {});
-  SAFFRON_ASSIGN(VerifyReport report, verifier.Run());
+                          [this] { return RepublishId(); },
+                          [this] { return Published(); }};
+  Verifier verifier(parts_.context, std::move(subjects), parsed,
+                    [this](const VerifyProgress& progress) { verify_progress_.Set(progress); });
+  Result<VerifyReport> verified = verifier.Run();
+  verify_progress_.Clear();
+  SAFFRON_ASSIGN(VerifyReport report, std::move(verified));
   parts_.context.log.Info("verified", {{"head", report.head},
                                        {"clean", report.clean()},
                                        {"differences", report.differences_total},

@@ -1,11 +1,14 @@
 // Admin: what an operator does to a running server: status, parked aggregates, verification,
 // rebuilding of the sinks. Joins services/ops with the services that do the work.
 //
-// Owned by the composed process; outlives the OMS. One call at a time, by any thread. A crash in
+// Owned by the composed process; outlives the OMS. One call at a time, by any thread;
+// VerifyProgressNow at any time, beside the others. A crash in
 // between leaves what the called part promises: a rebuild switches at its end or not at all.
 #pragma once
 
 #include <functional>
+#include <mutex>
+#include <optional>
 #include <string>
 
 #include "eventlog/append_log.h"
@@ -32,6 +35,10 @@ struct AdminParts {
   std::function<void()> sweep_soon;
 };
 
+// {"from_slot": 1, "patience_seconds": 30, "memory_mib": 64, "sample": 100, "repair": "index"},
+// all optional. kInvalid names what is wrong.
+Result<VerifyOptions> ParseVerifyOptions(std::string_view text);
+
 class Admin final : public AdminOperations {
  public:
   explicit Admin(AdminParts parts) : parts_(std::move(parts)) {}
@@ -41,8 +48,8 @@ class Admin final : public AdminOperations {
   Result<std::string> ReplayDlq(std::string_view handler, const AggregateKey& aggregate) override;
   Result<std::string> DiscardDlq(std::string_view handler, const AggregateKey& aggregate,
                                  std::string_view reason) override;
-  // {"from_slot": 1, "patience_seconds": 30}, both optional.
   Result<std::string> Verify(std::string_view options) override;
+  std::string VerifyProgressNow() override;
   // "graph" or "search". The registry is rebuilt with the server stopped (recovery.h,
   // RebuildRegistry): its readers would see it half folded.
   Result<std::string> Rebuild(std::string_view target) override;
@@ -60,7 +67,29 @@ class Admin final : public AdminOperations {
   Result<SlotNumber> Searched();
   Result<bool> SearchPassed(SlotNumber slot);
 
+  // Where the verification that runs is. Any thread.
+  class LastProgress {
+   public:
+    void Set(const VerifyProgress& progress) {
+      std::lock_guard<std::mutex> held(mutex_);
+      last_ = progress;
+    }
+    void Clear() {
+      std::lock_guard<std::mutex> held(mutex_);
+      last_.reset();
+    }
+    std::optional<VerifyProgress> Get() const {
+      std::lock_guard<std::mutex> held(mutex_);
+      return last_;
+    }
+
+   private:
+    mutable std::mutex mutex_;
+    std::optional<VerifyProgress> last_;
+  };
+
   const AdminParts parts_;
+  LastProgress verify_progress_;
 };
 
 }  // namespace saffron

@@ -3,6 +3,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "app/commands/check.h"
 #include "app/commands/on_data.h"
 #include "app/commands/remote.h"
 #include "app/exit_code.h"
@@ -15,7 +16,7 @@ namespace {
 constexpr const char* kExitCodes =
     "\nExit codes:\n"
     "  0  ok\n"
-    "  1  failed, or verify found a difference\n"
+    "  1  failed, or verify found a difference, or check a cross\n"
     "  2  bad arguments or configuration\n"
     "  3  refused by the server (rights, conflict, unknown name), or invalid data\n"
     "  4  not now: server unreachable or busy, data directory in use or not there";
@@ -34,6 +35,7 @@ class CommandLine {
     AddLoad();
     AddQuery();
     AddOperations();
+    AddCheck();
     AddDlq();
     AddConfig();
     AddSingleServices();
@@ -163,18 +165,7 @@ class CommandLine {
                            return RunStatus(remote, console_);
                          });
                        }));
-    AddDataOptions(
-        Add("verify",
-            "Compare the log with registry, bus, graph and search; name the first difference.",
-            "  saffron verify\n"
-            "  saffron verify --json\n"
-            "It changes nothing. Without a server, what was left undone is done first, as a start\n"
-            "would.",
-            [this] {
-              return OnData(LocalWork::kRun, [this](const RemoteOptions& remote) {
-                return RunVerify(remote, console_);
-              });
-            }));
+    AddVerify();
     CLI::App* rebuild =
         Add("rebuild", "Make the registry, the graph or the search index again from the log alone.",
             "  saffron rebuild search\n"
@@ -196,6 +187,65 @@ class CommandLine {
       return kExitOk;
     });
     AddJson(version);
+  }
+
+  void AddCheck() {
+    CLI::App* command = Add(
+        "check", "Validate a running deployment, part by part, with a probe that goes through it.",
+        "  saffron check\n"
+        "  saffron check --server http://oms:8000 --process http://publisher:8001 \\\n"
+        "    --process http://worker:8002\n"
+        "  saffron check --json --timeout 60\n"
+        "It asks the server, and looks into every engine that the environment names: run it\n"
+        "with the environment of the deployment's processes. The probe is a database\n"
+        "saffron-check-..., which is deleted by a command at the end. A token of the role\n"
+        "admin lets it see everything. What was not looked at is never ticked.",
+        [this] { return DoCheck(); });
+    command->add_option("--server", server_url_,
+                        "URL of the server (default: http://SAFFRON_LISTEN)");
+    command
+        ->add_option("--process", check_.processes,
+                     "URL of another process, for its /health; may be repeated")
+        ->take_all();
+    command->add_option("--timeout", check_seconds_, "Seconds that the probe may take in all")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
+    command->add_flag("--allow-plain-text", check_.allow_plain_text,
+                      "Plain text over a network is no cross: it is private");
+    AddJson(command);
+    command->footer(command->get_footer() + kToken);
+  }
+
+  void AddVerify() {
+    CLI::App* command = Add(
+        "verify", "Compare the log with registry, bus, graph, search and index; name what differs.",
+        "  saffron verify\n"
+        "  saffron verify --from 120000 --json\n"
+        "  saffron verify --sample 500\n"
+        "  saffron verify --repair index\n"
+        "It judges up to the head that the log has when it begins, and changes nothing unless "
+        "told\n"
+        "to repair. Without a server, what was left undone is done first, as a start would.\n"
+        "docs/operating.md says what a sample shows and what a repair does.",
+        [this] { return RunVerifyOnData(DataOptionsOf(), functions_, verify_, console_); });
+    auto* from = command->add_option("--from", verify_.from_slot,
+                                     "Slot to begin at; what lies before is not judged");
+    auto* sample = command->add_option(
+        "--sample", verify_.sample, "Look at so many slots, picked at random, and what is of them");
+    auto* memory = command->add_option(
+        "--memory", verify_.memory_mib,
+        "MiB for aggregates; a log with more of them is read several times (default: 60 or so)");
+    for (CLI::Option* number : {from, sample, memory}) number->check(CLI::PositiveNumber);
+    const std::map<std::string, Repair> repairs{{"index", Repair::kIndex},
+                                                {"registry", Repair::kRegistry}};
+    command
+        ->add_option("--repair", verify_.repair,
+                     "index: write the entries of indexes/by-date/ that are missing or wrong. "
+                     "registry (with the event index in it): make it again from the log, with the "
+                     "server stopped")
+        ->transform(CLI::CheckedTransformer(repairs))
+        ->excludes(sample);
+    AddDataOptions(command);
   }
 
   void AddDlq() {
@@ -326,8 +376,18 @@ class CommandLine {
     for (std::string_view name : {"OMS_ADMIN_TOKEN", "OMS_WRITE_TOKEN", "SAFFRON_READ_TOKEN"}) {
       if (remote.api.token.empty()) remote.api.token = variable(name);
     }
-    remote.api.timeout = std::chrono::hours(1);  // verify and rebuild take their time
+    remote.api.timeout = std::chrono::hours(24);  // verify and rebuild take their time
     return remote;
+  }
+
+  int DoCheck() {
+    auto config = Load();
+    if (!config) return kExitUsage;
+    check_.remote = Remote();
+    check_.timeout = seconds(check_seconds_);
+    ThreadRuntime runtime;
+    const auto engines = functions_.look_at_engines(*config, runtime);
+    return RunCheck(runtime, *config, check_, *engines, console_);
   }
 
   int DoLoad() {
@@ -359,9 +419,12 @@ class CommandLine {
   bool markdown_ = false;
   std::string server_url_, listen_, data_dir_, rebuild_target_;
   int retry_seconds_ = 120;
+  int check_seconds_ = 30;
+  CheckOptions check_;
   LoadOptions load_;
   QueryOptions query_;
   DlqOptions dlq_;
+  VerifyRequest verify_;
 };
 
 }  // namespace

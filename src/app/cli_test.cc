@@ -74,7 +74,7 @@ Outcome Invoke(std::vector<std::string> arguments, Environment environment = {})
 
 TEST(Cli, HelpHasExamplesAndExitCodes) {
   for (const char* command :
-       {"serve", "load", "query", "status", "verify", "rebuild", "config", "dlq", "oms"}) {
+       {"serve", "load", "query", "status", "verify", "rebuild", "config", "dlq", "oms", "check"}) {
     Outcome help = Invoke({command, "--help"});
     EXPECT_EQ(help.code, kExitOk) << command;
     EXPECT_THAT(help.out, HasSubstr("Examples:\n  ")) << command;
@@ -91,6 +91,8 @@ TEST(Cli, MistakesAreUsage) {
   EXPECT_EQ(Invoke({"dlq", "replay", "Thing", "x"}).code, kExitUsage);
   EXPECT_EQ(Invoke({"query", "shop", "A", "--where", "nonsense"}).code, kExitUsage);
   EXPECT_EQ(Invoke({"load", "--db", "shop", "--data", "."}).code, kExitUsage);
+  EXPECT_EQ(Invoke({"check", "--timeout", "0"}).code, kExitUsage);
+  EXPECT_EQ(Invoke({"check"}, {{"POSTGRES_URL", "nowhere"}}).code, kExitUsage);
 }
 
 TEST(Cli, Version) {

@@ -53,6 +53,7 @@ struct Config {
   bool processed_event_registry = true;
   Duration lease_timeout{0};
   Duration heartbeat_interval{0};
+  std::int64_t claim_retention_days = 0;  // 0: for ever
   std::string owner;
   std::string allocator_mode;  // empty: as POSTGRES_URL says
   std::string sequence_schema;

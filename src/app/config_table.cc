@@ -192,12 +192,18 @@ constexpr auto kVariables = std::to_array<Variable>({
     Ranged(kRegistry, "PROCESSED_EVENT_HEARTBEAT_INTERVAL_SECONDS", kSeconds,
            &Config::heartbeat_interval, "30", {0.1, 3'600},
            "How often a worker renews its claims. Less than the lease timeout."),
+    Ranged(kRegistry, "SAFFRON_PROCESSED_EVENT_RETENTION_DAYS", kInteger,
+           &Config::claim_retention_days, "30", {0, 36'500},
+           "How long processed_events keeps what was done; 0: for ever. Workers delete what is "
+           "older."),
     WithNote(Text(kRegistry, "PROCESSED_EVENT_OWNER", &Config::owner, "",
                   "Name of this worker in its claims."),
              "the host name"),
 
-    Ranged(kPublisher, "EVENT_PUBLISHER_BATCH_SIZE", kInteger, &Config::publisher_batch_size, "200",
-           {1, 100'000}, "Events that the publisher hands to the bus at once."),
+    Ranged(
+        kPublisher, "EVENT_PUBLISHER_BATCH_SIZE", kInteger, &Config::publisher_batch_size, "200",
+        {1, 100'000},
+        "Events that the publisher hands to the bus at once; up to 16 times as many of a backlog."),
     WithNote(Ranged(kPublisher, "EVENT_PUBLISHER_KAFKA_FLUSH_BATCH_SIZE", kInteger,
                     &Config::publisher_flush_batch_size, "0", {0, 100'000},
                     "Events after which the publisher waits for the broker."),

@@ -8,6 +8,9 @@ namespace saffron {
 namespace {
 
 constexpr Duration kDrain = seconds(3);
+constexpr std::size_t kReadsAtOnce = 4;  // from a store on a server
+// A transaction is two round trips to a registry on a server, and the next request waits behind it.
+constexpr Duration kServerSettleLinger = milliseconds(2);
 
 std::string OwnerName(const Config& config, Runtime& runtime) {
   std::string name = config.owner;
@@ -116,6 +119,7 @@ Status Pipeline::OpenLog() {
   // clang 14 has no aggregates in parentheses. NOLINTNEXTLINE(modernize-make-unique)
   context_.reset(new LogContext{runtime_, *engines_.store, *engines_.registry, log_,
                                 engines_.format, 0u, owner_, engines_.exclusive});
+  if (!engines_.exclusive) context_->reads_at_once = kReadsAtOnce;
   SAFFRON_TRY(OpenRegistry(*context_));
   return CheckSinksNotAhead();
 }
@@ -153,6 +157,7 @@ void Pipeline::MakeWriter(const Config& config) {
   append.lanes = static_cast<int>(config.append_lanes);
   append.limits.linger = milliseconds(config.append_linger_ms);
   append.reservation = config.reservation;
+  if (engines_.settled != nullptr) append.settle_linger = kServerSettleLinger;
   append_ = std::make_unique<AppendLog>(*context_, append, &meters_.append);
 }
 
@@ -175,6 +180,12 @@ void Pipeline::MakeWorkers(const Config& config) {
         WorkerOptions(config, kInstanceWorker, owner_, config.instance_worker_max_attempts,
                       {std::string(kInstanceCommandsTopic)}),
         &meters_.instance);
+  }
+  if (config.claim_retention_days > 0) {
+    ClaimPrunerOptions pruner;
+    pruner.owner = owner_;
+    pruner.retention = seconds(config.claim_retention_days * 86'400);
+    claim_pruner_ = std::make_unique<ClaimPruner>(runtime_, *engines_.claims, pruner);
   }
   GraphWriterOptions graph;
   graph.owner = owner_;
@@ -217,6 +228,7 @@ void Pipeline::Start() {
   run("instance-worker", instance_worker_, Urgency::kBackground);
   run("graph-writer", graph_writer_, Urgency::kBackground);
   run("sweep-watch", sweep_watch_, Urgency::kBackground);
+  run("claim-pruner", claim_pruner_, Urgency::kBackground);
   run("projection", projection_, Urgency::kBackground);
 }
 

@@ -18,6 +18,7 @@
 #include "eventlog/resolver.h"
 #include "services/projection/projection.h"
 #include "services/publisher/publisher.h"
+#include "services/worker/claim_pruner.h"
 #include "services/worker/command_worker.h"
 #include "services/worker/graph_writer.h"
 #include "services/worker/sweep_request.h"
@@ -82,8 +83,9 @@ class Pipeline {
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<CommandWorker> ontology_worker_, instance_worker_;
   std::unique_ptr<GraphWriter> graph_writer_;
-  std::unique_ptr<SweepWatch> sweep_watch_;  // another process may ask for a sweep
-  ProjectionProgress projected_;             // of the projection here
+  std::unique_ptr<SweepWatch> sweep_watch_;    // another process may ask for a sweep
+  std::unique_ptr<ClaimPruner> claim_pruner_;  // null: claims are kept for ever
+  ProjectionProgress projected_;               // of the projection here
   std::unique_ptr<Projection> projection_;
   std::unique_ptr<StoredProgress> stored_progress_;  // of one in another process
   TaskGroup tasks_;

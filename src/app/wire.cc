@@ -11,6 +11,7 @@
 #include "app/offline.h"
 #include "app/serve.h"
 #include "app/wire_engines.h"
+#include "base/step.h"
 #include "base/thread_runtime.h"
 
 namespace saffron {
@@ -61,8 +62,11 @@ Status RebuildRocksdb(const EngineSetting& setting, ObjectStore& store,
                                  setting.log, progress));
     SAFFRON_TRY(registry->Flush());
   }
+  SAFFRON_STEP("rebuild.registry.switch.before");
   SAFFRON_TRY(MoveFolder(folder, old));
+  SAFFRON_STEP("rebuild.registry.switch.between");
   SAFFRON_TRY(MoveFolder(next, folder));
+  SAFFRON_STEP("rebuild.registry.switch.after");
   return RemoveFolder(old);
 }
 

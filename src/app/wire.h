@@ -2,6 +2,7 @@
 #pragma once
 
 #include "app/config.h"
+#include "app/deployed_engines.h"
 #include "app/local.h"
 
 namespace saffron {
@@ -17,11 +18,15 @@ Result<std::unique_ptr<LocalServer>> OpenLocalServer(const Config& config, Local
 Result<RegistryRebuilt> RebuildLocalRegistry(const Config& config,
                                              const std::function<void(std::uint64_t)>& at_slot);
 
+// The servers that the configuration names. `runtime` outlives it.
+std::unique_ptr<DeployedEngines> LookAtEngines(const Config& config, Runtime& runtime);
+
 // Handed to RunCli by main, so that commands (and their tests) link without any engine.
 struct CliFunctions {
   decltype(&RunServices) serve = nullptr;
   decltype(&OpenLocalServer) open_local = nullptr;
   decltype(&RebuildLocalRegistry) rebuild_registry = nullptr;
+  decltype(&LookAtEngines) look_at_engines = nullptr;
 };
 
 }  // namespace saffron

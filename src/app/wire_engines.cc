@@ -6,15 +6,11 @@
 #include <cstring>
 
 #include "adapters/directory/directory_store.h"
-#include "adapters/elasticsearch/elasticsearch_index.h"
-#include "adapters/kafka/kafka_bus.h"
-#include "adapters/postgres/postgres_registry.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
-#include "adapters/s3/s3_store.h"
 #include "adapters/sqlite/sqlite_bus.h"
 #include "adapters/sqlite/sqlite_graph.h"
 #include "adapters/sqlite/sqlite_search.h"
-#include "adapters/terminusdb/terminus_graph.h"
+#include "app/wire_options.h"
 #include "eventlog/recovery.h"
 
 namespace saffron {
@@ -47,18 +43,7 @@ Result<std::unique_ptr<ObjectStore>> OpenDirectory(const Config& config) {
 }
 
 Result<std::unique_ptr<ObjectStore>> OpenS3(const EngineSetting& setting, S3Metrics* metrics) {
-  const Config& config = setting.config;
-  S3StoreOptions options;
-  options.endpoint_url = config.minio_endpoint_url;
-  options.bucket = config.bucket;
-  options.region = config.s3_region;
-  options.credentials = {config.minio_access_key, config.minio_secret_key, config.s3_session_token};
-  options.addressing = config.s3_addressing_style == "virtual" ? S3Addressing::kVirtual
-                       : config.s3_addressing_style == "auto"  ? S3Addressing::kAuto
-                                                               : S3Addressing::kPath;
-  options.require_tls = config.require_tls;
-  options.verify_ssl = config.ssl_verify;
-  options.ca_file = config.s3_ca_file;
+  S3StoreOptions options = S3OptionsOf(setting.config);
   options.metrics = metrics;
   SAFFRON_ASSIGN(std::unique_ptr<ObjectStore> opened,
                  S3Store::Open(std::move(options), setting.runtime, setting.log));
@@ -92,14 +77,7 @@ Status OpenBus(const EngineSetting& setting, Engines& engines) {
     engines.described.emplace_back("bus", "sqlite " + bus.path);
     return Ok();
   }
-  KafkaBusOptions bus;
-  bus.bootstrap_servers = config.kafka_bootstrap_servers;
-  bus.client = config.kafka_options;
-  bus.client_id = "saffron-" + std::string(ServiceName(setting.service));
-  bus.replication_factor = static_cast<std::uint32_t>(config.topic_replication);
-  if (config.topic_retention_hours > 0) {
-    bus.retention = std::chrono::hours(config.topic_retention_hours);
-  }
+  const KafkaBusOptions bus = KafkaOptionsOf(config, ServiceName(setting.service));
   SAFFRON_ASSIGN(engines.bus, KafkaBus::Open(setting.runtime, setting.log, &setting.metrics, bus));
   engines.described.emplace_back("bus", "kafka " + bus.bootstrap_servers);
   return Ok();
@@ -118,13 +96,7 @@ Status OpenGraph(const EngineSetting& setting, Engines& engines) {
     engines.described.emplace_back("graph", "sqlite " + graph.directory);
     return Ok();
   }
-  TerminusGraphOptions graph;
-  graph.url = config.terminus_server_url;
-  graph.account = config.terminus_account;
-  graph.user = config.terminus_user;
-  graph.key = config.terminus_key;
-  graph.database = config.terminus_database;
-  graph.ca_file = config.terminus_ca_file;
+  TerminusGraphOptions graph = TerminusOptionsOf(config);
   const std::string where = "terminusdb " + graph.database + " at " + graph.url;
   SAFFRON_ASSIGN(engines.graph,
                  TerminusGraph::Open(std::move(graph), setting.runtime, setting.log));
@@ -144,13 +116,7 @@ Status OpenSearch(const EngineSetting& setting, Engines& engines) {
     engines.described.emplace_back("search", "sqlite " + search.folder);
     return Ok();
   }
-  ElasticsearchOptions search;
-  search.url = config.elasticsearch_url;
-  search.user = config.elasticsearch_user;
-  search.password = config.elasticsearch_password;
-  search.api_key = config.elasticsearch_api_key;
-  search.ca_file = config.elasticsearch_ca_file;
-  search.prefix = config.elasticsearch_prefix;
+  ElasticsearchOptions search = ElasticsearchOptionsOf(config);
   const std::string where = "elasticsearch " + search.prefix + " at " + ShownUrl(search.url);
   SAFFRON_ASSIGN(engines.search,
                  ElasticsearchIndex::Open(std::move(search), setting.runtime, setting.log));
@@ -175,13 +141,10 @@ Result<std::unique_ptr<ObjectStore>> OpenObjectStore(const EngineSetting& settin
 
 Result<Registries> OpenPostgres(const EngineSetting& setting) {
   const Config& config = setting.config;
-  PostgresRegistry::Options options;
-  options.url = config.postgres_url;
-  options.schema = config.sequence_schema;
-  options.handler_prefix = config.sequence_handler_prefix;
-  options.pool_size = static_cast<std::size_t>(config.postgres_connections);
+  PostgresRegistry::Options options = PostgresOptionsOf(config);
+  options.metrics = &setting.metrics;
   SAFFRON_ASSIGN(std::shared_ptr<PostgresRegistry> opened,
-                 PostgresRegistry::Open(std::move(options), setting.log));
+                 PostgresRegistry::Open(std::move(options), setting.runtime, setting.log));
   auto settled = std::make_shared<SettledFeed>();
   opened->OnSettled([settled](SlotNumber slot) { settled->Tell(slot); });
   return Registries{opened, opened, settled,

@@ -283,6 +283,10 @@ void Admitter::Apply(const AppendRequest& request, std::size_t index,
   const Envelope& envelope = item.envelope;
   if (item.outcome) {
     draft_.EditCommand(envelope.metadata.command_id).outcome_batch = terms_.batch;
+    if (Mutated(Mutation::kDoneBeforeSettling)) {
+      draft_.AddDone({HandlerOf(envelope.aggregate.type), envelope.metadata.command_id,
+                      envelope.aggregate, envelope.sequence_number});
+    }
     numbers.push_back(envelope.sequence_number);
     return;
   }

@@ -19,6 +19,9 @@ struct AppendOptions {
   int lanes = 2;
   BatchLimits limits;
   Duration reservation = seconds(5);
+  // How long a lane without work keeps a batch that is acknowledged before it settles it alone: the
+  // next batch settles it in the transaction that it needs anyway.
+  Duration settle_linger = Duration::zero();
   std::size_t max_queued_events = 50'000;
   std::size_t max_queued_bytes = 128 << 20;
 };

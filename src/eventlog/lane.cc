@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 
 namespace saffron {
@@ -34,9 +35,9 @@ void AppendLog::Lane::Work() {
     for (const Unsettled& batch : unsettled_) {
       riding.insert(riding.end(), batch.keys.begin(), batch.keys.end());
     }
-    // With something to settle the lane takes what is there now, and else settles at once.
+    // With something to settle the lane takes what is there soon, and else settles alone.
     const bool idle = unsettled_.empty() || Mutated(Mutation::kSettleOnlyWithNews);
-    Instant until = idle ? Instant::Max() : runtime.Now();
+    Instant until = idle ? Instant::Max() : runtime.Now() + options_.settle_linger;
     AppendQueue::Batch batch = queue_.Take(options_.limits, riding, until);
     for (QueuedPtr& expired : batch.expired) Expire(std::move(expired));
     if (!batch.requests.empty()) {
@@ -58,6 +59,10 @@ void AppendLog::Lane::Step(AppendQueue::Batch batch) {
     unsettled_.push_back({std::make_shared<const Slot>(slot), {}});
     (void)SettleNow();
   }
+  if (Mutated(Mutation::kPublishBeforePut)) {
+    context_.cache.Put(std::make_shared<const Slot>(slot));
+    context_.committed.Raise(slot.number());
+  }
   Instant started = context_.runtime.Now();
   CommitResult result = Commit(*reserved, slot);
   if (result != CommitResult::kCommitted) return Abandon(*reserved, result);
@@ -68,7 +73,9 @@ void AppendLog::Lane::Step(AppendQueue::Batch batch) {
   std::vector<std::uint64_t> keys = KeysOf(reserved->admitted);
   auto shared = std::make_shared<const Slot>(std::move(slot));
   context_.cache.Put(shared);
+  SAFFRON_STEP("lane.ack.before");
   if (!Mutated(Mutation::kAckBeforePut)) Acknowledge(*reserved, *shared);
+  SAFFRON_STEP("lane.ack.after");
   unsettled_.push_back({shared, std::move(keys)});
   context_.committed.Raise(shared->number());
 }
@@ -92,18 +99,18 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Reserve(std::vector<Qu
   }
   Admission admission;
   bool lost_tail = false;
+  SAFFRON_STEP("lane.reserve.before");
   Status status = context_.registry.Transact(read, [&](const RegistryRows& rows) {
     Draft draft(rows);
     admission = Admission();
-    // Slot numbers only rise. One that does not comes from a registry that has lost its tail.
-    lost_tail = Fenced(rows) && rows.control.next_slot.value <= context_.highest_handed.load() &&
-                !Mutated(Mutation::kIgnoreLostTail);
+    lost_tail = LostTail(rows, SlotNumber(context_.highest_handed.load()));
     admission.fenced = Fenced(rows) && !lost_tail;
     if (!admission.fenced) return RegistryWrite();
     for (const Unsettled& batch : unsettled_) Settle(draft, *batch.slot);
     admission = Admit(draft, terms, candidates);
     return draft.Take();
   });
+  SAFFRON_STEP("lane.reserve.after");
   // The last call of the rules is what was written, if anything was.
   bool applied = status.ok() || (status.Is(Code::kUnknownOutcome) && admission.slot.value != 0 &&
                                  ReservationExists(terms.batch));
@@ -160,10 +167,7 @@ std::optional<AppendLog::Lane::Reserved> AppendLog::Lane::Sort(const Admission& 
     SAFFRON_ASSERT(reserved.after_commit.empty());
     return std::nullopt;
   }
-  std::uint64_t highest = context_.highest_handed.load();
-  while (highest < admission.slot.value &&
-         !context_.highest_handed.compare_exchange_weak(highest, admission.slot.value)) {
-  }
+  context_.NoteHanded(admission.slot);
   return reserved;
 }
 
@@ -204,7 +208,9 @@ Slot AppendLog::Lane::Encode(Reserved& reserved) {
 CommitResult AppendLog::Lane::Commit(const Reserved& reserved, const Slot& slot) {
   const std::string key = SlotKey(context_.shard, slot.number());
   for (int attempt = 1;; ++attempt) {
+    SAFFRON_STEP("lane.commit.before");
     Result<std::string> put = context_.store.PutIfAbsent(key, slot.bytes);
+    SAFFRON_STEP("lane.commit.after");
     if (put.ok()) return CommitResult::kCommitted;
     if (put.Is(Code::kConflict) && Mutated(Mutation::kTakeAny412AsCommitted)) {
       return CommitResult::kCommitted;
@@ -284,11 +290,13 @@ void AppendLog::Lane::UndoNow(const BatchId& batch) {
   if (!rows.ok() || !rows->reservations.contains(batch)) return;  // the resolver sees to it
   RegistryRead read;
   AddReads(rows->reservations.at(batch), read);
+  SAFFRON_STEP("lane.undo.before");
   Status undone = context_.registry.Transact(read, [&](const RegistryRows& current) {
     Draft draft(current);
     if (Fenced(current)) Undo(draft, batch);
     return draft.Take();
   });
+  SAFFRON_STEP("lane.undo.after");
   if (undone.ok()) context_.settled.Raise(rows->reservations.at(batch).slot);
 }
 
@@ -296,6 +304,7 @@ bool AppendLog::Lane::SettleNow() {
   RegistryRead read;
   for (const Unsettled& batch : unsettled_) AddReads(*batch.slot, read);
   bool fenced = false;
+  SAFFRON_STEP("lane.finalize.before");
   Status status = context_.registry.Transact(read, [&](const RegistryRows& rows) {
     Draft draft(rows);
     fenced = Fenced(rows);
@@ -304,6 +313,7 @@ bool AppendLog::Lane::SettleNow() {
     }
     return draft.Take();
   });
+  SAFFRON_STEP("lane.finalize.after");
   if (!status.ok()) return false;
   if (!fenced) {
     RequestFence("registry_not_fenced", SlotNumber());

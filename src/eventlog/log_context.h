@@ -72,6 +72,8 @@ struct LogContext {
   std::string writer;  // host and process incarnation: for people
   // No other process can have a PUT in flight (the directory store under its lock).
   bool exclusive = false;
+  // Slots that a reader of a backlog asks the store for at once.
+  std::size_t reads_at_once = 1;
   SlotCache cache{16 << 20};
   SlotSignal committed{runtime};  // a slot was written
   SlotSignal settled{runtime};    // a slot was settled in the registry
@@ -83,8 +85,13 @@ struct LogContext {
   // It contradicted the log: another batch lay in a reserved slot, or a slot was handed out twice.
   // Then it is fenced even if it looks healthy by now.
   std::atomic<bool> registry_contradicted{false};
-  // The highest slot that this process was ever handed by RESERVE.
+  // The highest slot that RESERVE is known to have handed out, to whomever. Never falls.
   std::atomic<std::uint64_t> highest_handed{0};
+  void NoteHanded(SlotNumber slot) {
+    std::uint64_t highest = highest_handed.load();
+    while (highest < slot.value && !highest_handed.compare_exchange_weak(highest, slot.value)) {
+    }
+  }
 };
 
 // Reads one slot, verified. kNotFound while it is absent.

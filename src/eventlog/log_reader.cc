@@ -29,19 +29,37 @@ bool LogReader::WaitForNews(SlotNumber next) {
   return context_.committed.WaitFor(next, context_.runtime.Now() + options_.poll_told);
 }
 
+std::vector<Result<SlotPtr>> LogReader::ReadFrom(SlotNumber next) {
+  const std::uint64_t known =
+      std::max(context_.committed.highest().value, context_.highest_handed.load());
+  const std::uint64_t behind = known < next.value ? 1 : known - next.value + 1;
+  std::vector<Result<SlotPtr>> read(std::min<std::size_t>(context_.reads_at_once, behind),
+                                    Unavailable("not read"));
+  TaskGroup tasks(context_.runtime);
+  for (std::size_t i = 1; i < read.size(); ++i) {
+    tasks.Spawn(options_.name, [this, &slot = read[i], at = SlotNumber(next.value + i)] {
+      slot = ReadSlot(context_, at);
+    });
+  }
+  read[0] = ReadSlot(context_, next);
+  tasks.JoinAll();
+  return read;
+}
+
 void LogReader::ReadAhead(SlotNumber next) {
   Runtime& runtime = context_.runtime;
   Duration pause = kFirstPause;
   bool at_end = false;  // the last look found nothing, and what came since was told
   while (!slots_.Closed() && !runtime.StopRequested()) {
     if (at_end && context_.told.load()) at_end = WaitForNews(next);
-    Result<SlotPtr> slot = ReadSlot(context_, next);
-    if (slot.ok()) {
+    std::vector<Result<SlotPtr>> read = ReadFrom(next);
+    for (; !read.empty() && read.front().ok(); next = next.Next()) {
       pause = kFirstPause;
-      if (!slots_.Push(std::move(slot), Instant::Max())) return;
-      next = next.Next();
-      continue;
+      if (!slots_.Push(std::move(read.front()), Instant::Max())) return;
+      read.erase(read.begin());
     }
+    if (read.empty()) continue;
+    Result<SlotPtr> slot = std::move(read.front());  // what came behind it is read again
     const bool absent = slot.Is(Code::kNotFound);
     // One failure at a time: those of a long outage would be handed out long after its end.
     const bool tell = !absent && !failure_waits_.exchange(true);
@@ -57,7 +75,7 @@ void LogReader::ReadAhead(SlotNumber next) {
 
 Result<std::vector<SlotPtr>> LogReader::Read(std::size_t max_events, Instant deadline) {
   std::vector<SlotPtr> read;
-  std::size_t events = 0;
+  std::size_t events = 0, bytes = 0;
   while (true) {
     SlotPtr slot = std::move(held_back_);
     if (slot == nullptr) {
@@ -71,11 +89,12 @@ Result<std::vector<SlotPtr>> LogReader::Read(std::size_t max_events, Instant dea
       }
       slot = std::move(*popped).value();
     }
-    if (!read.empty() && events + slot->events.size() > max_events) {
+    events += slot->events.size();
+    bytes += slot->bytes.size();
+    if (!read.empty() && (events > max_events || bytes > options_.max_read_bytes)) {
       held_back_ = std::move(slot);
       return read;
     }
-    events += slot->events.size();
     next_ = slot->number().Next();
     read.push_back(std::move(slot));
   }

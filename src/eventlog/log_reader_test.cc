@@ -38,8 +38,8 @@ class LogReaderTest : public testing::Test {
     process_
         .Spawn("test",
                [&] {
-                 reader_ =
-                     std::make_unique<LogReader>(context_, SlotNumber(1), LogReader::Options());
+                 reader_ = std::make_unique<LogReader>(context_, SlotNumber(read_ + 1),
+                                                       LogReader::Options());
                  body();
                  reader_.reset();
                })
@@ -114,6 +114,47 @@ TEST_F(LogReaderTest, AHoleIsAskedForAtABoundedRate) {
     });
     read_ = 0;
   }
+}
+
+// As from a store on a server.
+TEST_F(LogReaderTest, ABacklogIsReadSeveralSlotsAtOnceInOrderEachOnce) {
+  constexpr int kSlots = 80;
+  rates_.slow = 1000;
+  rates_.slow_max = milliseconds(100);
+  const auto takes = [&](std::size_t at_once) {
+    Commit(kSlots);
+    context_.committed.Raise(builder_.last());
+    context_.reads_at_once = at_once;
+    const Instant begin = process_.Now();
+    const std::uint64_t gets = GetsIn([&] {
+      In([&] {
+        while (read_ < builder_.last().value) Follow(milliseconds(10));
+      });
+    });
+    EXPECT_LE(gets, kSlots + 4);  // the first three slots, and the look at what comes next
+    return process_.Now() - begin;
+  };
+  const Duration one_by_one = takes(1), at_once = takes(4);
+  EXPECT_LT(at_once * 2, one_by_one);
+}
+
+TEST_F(LogReaderTest, AFailureAmongSeveralReadsIsToldInItsPlace) {
+  constexpr int kSlots = 60;
+  Commit(kSlots - 3);
+  context_.committed.Raise(builder_.last());
+  context_.reads_at_once = 4;
+  rates_.fail_before = 200;
+  In([&] {
+    int failed = 0;
+    while (read_ < kSlots) {
+      auto slots = reader_->Read(100, process_.Now() + seconds(1));
+      if (!slots.ok()) ++failed;
+      for (const SlotPtr& slot : slots.ok() ? *slots : std::vector<SlotPtr>()) {
+        EXPECT_EQ(slot->number().value, ++read_);
+      }
+    }
+    EXPECT_GT(failed, 0);
+  });
 }
 
 }  // namespace

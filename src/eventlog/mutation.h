@@ -1,9 +1,12 @@
-// Named one-line breaks of the protocol, for the test that shows that the checkers notice. Compiled
-// into the library saffron_eventlog_mutants only; constant false everywhere else.
+// Named one-line breaks of the protocol, for the tests that show that the checkers notice. Compiled
+// into the libraries of name *_mutants and `saffron_steps` only; constant false everywhere else.
+// docs/mutations.md says what notices each.
 #pragma once
 
 #ifdef SAFFRON_MUTATIONS
+#include <bitset>
 #include <cstdlib>
+#include <initializer_list>
 #endif
 
 namespace saffron {
@@ -81,17 +84,55 @@ enum class Mutation {
   kGroupOffsetsAlone,           // it begins where the group is, wherever the index is
   kSuccessForgetsFailures,  // what one partition could commit makes up for what another could not
   kCommitOffsetsOnce,       // an offset whose commit failed is not committed again
+
+  kTombstoneBeforeExpiry,      // the resolver does not wait for the end of a reservation
+  kRollBackCommitted,          // the resolver undoes what it finds committed
+  kFenceTooShort,              // a fence ends at its first tombstone
+  kRecoverySkipsLastSlot,      // a fence does not apply the last batch that it found
+  kStartForgetsTheHighest,     // a start does not keep how far the registry was
+  kDoneBeforeSettling,         // RESERVE marks the claim of an outcome done
+  kPublishBeforePut,           // readers of the process are given a slot before its COMMIT
+  kLeaseTakenEarly,            // a lease is taken from a live owner
+  kPublisherTakesAtOnce,       // the checkpoint is taken from a live publisher
+  kSinksIgnoreVersions,        // a sink takes whatever comes (the sinks of the simulation)
+  kParkForgetsOrder,           // commands of a parked aggregate are decided
+  kDiscardNotLogged,           // a discarded command gets no outcome
+  kRebuildLeavesGeneration,    // a rebuilt index does not say that it is one, nor how far it is
+  kRebuildEndsAtSwitch,        // a rebuild does not write what the old index was given meanwhile
+  kResolverTrustsTheRegistry,  // while nobody writes, nobody looks whether the registry is lost
+  kTheDeadVouch,  // what a member committed before it died counts, whatever the index has lost
+  kGapBehindWhatWaits,     // what is behind a command that waits is looked for again and again
+  kCommitsBeforeCaughtUp,  // ends of partitions are committed before they are caught up with
+  kTellsUnreadable,        // what was caught up with is told as done before it is readable
 };
 
 #ifdef SAFFRON_MUTATIONS
-// The break in force: tests set it, or give its place in the list as SAFFRON_MUTATION. One
-// simulation at a time.
-inline Mutation& ActiveMutation() {
-  static const char* given = std::getenv("SAFFRON_MUTATION");
-  static Mutation active = static_cast<Mutation>(given == nullptr ? 0 : std::atoi(given));
-  return active;
-}
-inline bool Mutated(Mutation mutation) { return ActiveMutation() == mutation; }
+// The breaks in force: tests set them, or give their places in the list as SAFFRON_MUTATION ("3" or
+// "3,17"). One simulation at a time.
+class ActiveMutations {
+ public:
+  static ActiveMutations& Get() {
+    static ActiveMutations active;
+    return active;
+  }
+  void Set(std::initializer_list<Mutation> mutations) {
+    set_.reset();
+    for (Mutation mutation : mutations) set_.set(static_cast<std::size_t>(mutation));
+  }
+  bool Has(Mutation mutation) const { return set_[static_cast<std::size_t>(mutation)]; }
+
+ private:
+  ActiveMutations() {
+    const char* given = std::getenv("SAFFRON_MUTATION");
+    while (given != nullptr && *given != '\0') {
+      char* rest = nullptr;
+      set_.set(std::strtoul(given, &rest, 10));
+      given = *rest == ',' ? rest + 1 : nullptr;
+    }
+  }
+  std::bitset<256> set_;
+};
+inline bool Mutated(Mutation mutation) { return ActiveMutations::Get().Has(mutation); }
 #else
 constexpr bool Mutated(Mutation) { return false; }
 #endif

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "eventlog/resolver.h"
 #include "eventlog/settlement.h"
@@ -16,6 +17,12 @@ constexpr Duration kOthersFence = seconds(120);
 
 Error Moved() {
   return Unavailable("the registry's engine was restarted during recovery; start again");
+}
+
+// Everything below it was handed out: a registry that hands it out again has lost its tail.
+void NoteSeen(LogContext& context, SlotNumber next) {
+  if (next.value == 0 || Mutated(Mutation::kStartForgetsTheHighest)) return;
+  context.NoteHanded(SlotNumber(next.value - 1));
 }
 
 class Fence {
@@ -48,7 +55,9 @@ class Fence {
 Status Fence::Run(Recovery mode) {
   SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
   live_ = rows.live_incarnation;
+  SAFFRON_STEP("fence.invalidate.before");
   if (mode != Recovery::kAsItIs) SAFFRON_TRY(Invalidate());
+  SAFFRON_STEP("fence.invalidate.after");
   SAFFRON_ASSIGN(rows, context_.registry.Read({}));
   floor_ = rows.control.next_slot;
   if (mode == Recovery::kFromEmpty) {
@@ -69,9 +78,16 @@ Status Fence::Run(Recovery mode) {
     SAFFRON_ASSIGN(SlotNumber end, UpperBound());
     while (position_ <= end) SAFFRON_TRY(Next());
   } else {
-    while (own_tombstones_ < context_.format.max_outstanding || position_ < floor_) {
+    const std::uint64_t enough =
+        Mutated(Mutation::kFenceTooShort) ? 1 : context_.format.max_outstanding;
+    while (own_tombstones_ < enough || position_ < floor_) {
       SAFFRON_TRY(Next());
     }
+  }
+  if (Mutated(Mutation::kRecoverySkipsLastSlot)) {
+    const auto last = std::find_if(run_.rbegin(), run_.rend(),
+                                   [](const SlotPtr& slot) { return !slot->header.tombstone; });
+    if (last != run_.rend()) run_.erase(std::next(last).base());
   }
   SAFFRON_TRY(ApplyRun());
   return Finish();
@@ -97,7 +113,9 @@ Status Fence::Next() {
   if (context_.runtime.StopRequested()) return Cancelled("stopping");
   Result<SlotPtr> slot = ReadSlot(context_, position_);
   if (slot.Is(Code::kNotFound)) {
+    SAFFRON_STEP("fence.tombstone.before");
     slot = TombstoneOrSlot(context_, position_, BatchId());
+    SAFFRON_STEP("fence.tombstone.after");
     bool own = slot.ok() && (*slot)->header.tombstone && (*slot)->header.batch.uuid.is_nil() &&
                (*slot)->header.writer == context_.writer;
     if (own) ++own_tombstones_;
@@ -122,6 +140,7 @@ Status Fence::ApplyRun() {
     }
   }
   bool moved = false;
+  SAFFRON_STEP("fence.apply.before");
   SAFFRON_TRY(context_.registry.Transact(read, [&](const RegistryRows& rows) {
     Draft draft(rows);
     moved = rows.live_incarnation != live_;
@@ -141,6 +160,7 @@ Status Fence::ApplyRun() {
     draft.control().next_slot = std::max(draft.control().next_slot, position_);
     return draft.Take();
   }));
+  SAFFRON_STEP("fence.apply.after");
   if (moved) return Moved();
   if (progress_) progress_(run_.back()->number());
   run_.clear();
@@ -150,6 +170,7 @@ Status Fence::ApplyRun() {
 
 Status Fence::Finish() {
   bool moved = false;
+  SAFFRON_STEP("fence.finish.before");
   SAFFRON_TRY(context_.registry.Transact({}, [&](const RegistryRows& rows) {
     Draft draft(rows);
     moved = rows.live_incarnation != live_ && !Mutated(Mutation::kFenceIgnoresOvertaking);
@@ -159,8 +180,10 @@ Status Fence::Finish() {
     draft.control().fenced_incarnation = rows.live_incarnation;
     return draft.Take();
   }));
+  SAFFRON_STEP("fence.finish.after");
   if (moved) return Moved();
   context_.log.Info("fence_finished", {{"next_slot", position_}, {"tombstones", own_tombstones_}});
+  NoteSeen(context_, position_);
   context_.settled.Raise(SlotNumber(position_.value - 1));
   return Ok();
 }
@@ -215,6 +238,7 @@ Result<std::optional<Recovery>> NeededRecovery(LogContext& context) {
   if (lags || leftover || Mutated(Mutation::kStartFences)) {
     return std::optional(Recovery::kInvalidateFirst);
   }
+  NoteSeen(context, rows.control.next_slot);
   return std::optional<Recovery>();
 }
 

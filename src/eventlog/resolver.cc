@@ -1,5 +1,6 @@
 #include "eventlog/resolver.h"
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "eventlog/recovery.h"
 #include "eventlog/settlement.h"
@@ -48,13 +49,19 @@ void Resolver::Run() {
 }
 
 Result<std::size_t> Resolver::Step() {
-  if (context_.fence_requested.load()) SAFFRON_TRY(FenceIfNeeded());
-  SAFFRON_ASSIGN(std::vector<Reservation> reservations, context_.registry.Reservations());
-  if (reservations.empty()) return std::size_t{0};
+  const SlotNumber handed(context_.highest_handed.load());
   SAFFRON_ASSIGN(RegistryRows rows, context_.registry.Read({}));
+  RequestFenceIfLost(rows, handed);
+  if (context_.fence_requested.load()) {
+    SAFFRON_TRY(FenceIfNeeded());
+    SAFFRON_ASSIGN(rows, context_.registry.Read({}));
+  }
+  if (rows.outstanding == 0) return std::size_t{0};
+  SAFFRON_ASSIGN(std::vector<Reservation> reservations, context_.registry.Reservations());
   std::size_t settled = 0;
   for (const Reservation& reservation : reservations) {
-    if (reservation.expires_ms > rows.now_ms) continue;
+    const bool expired = reservation.expires_ms <= rows.now_ms;
+    if (!expired && !Mutated(Mutation::kTombstoneBeforeExpiry)) continue;
     SAFFRON_ASSIGN(bool ours, Take(reservation.batch));
     if (!ours) continue;
     SAFFRON_ASSIGN(bool done, Settle(reservation));
@@ -62,6 +69,15 @@ Result<std::size_t> Resolver::Step() {
   }
   if (settled > 0) settled_();
   return settled;
+}
+
+void Resolver::RequestFenceIfLost(const RegistryRows& rows, SlotNumber handed) {
+  const bool lost_tail = LostTail(rows, handed);
+  if ((Fenced(rows) && !lost_tail) || Mutated(Mutation::kResolverTrustsTheRegistry)) return;
+  if (lost_tail) context_.registry_contradicted.store(true);
+  if (context_.fence_requested.exchange(true)) return;
+  context_.log.Warning("fence_requested", {{"why", lost_tail ? "lost_tail" : "registry_not_fenced"},
+                                           {"slot", rows.control.next_slot}});
 }
 
 Status Resolver::FenceIfNeeded() {
@@ -80,6 +96,7 @@ Result<bool> Resolver::Take(const BatchId& batch) {
   RegistryRead read;
   read.reservations.push_back(batch);
   bool taken = false;
+  SAFFRON_STEP("resolver.take.before");
   Status status = context_.registry.Transact(read, [&](const RegistryRows& rows) {
     Draft draft(rows);
     taken = false;
@@ -91,19 +108,23 @@ Result<bool> Resolver::Take(const BatchId& batch) {
     if (Mutated(Mutation::kResolverKeepsWhatItTook)) {
       free = reservation.resolver.empty() || reservation.resolver == context_.writer;
     }
-    if (reservation.expires_ms > rows.now_ms || !free) return draft.Take();
+    const bool expired = reservation.expires_ms <= rows.now_ms;
+    if ((!expired && !Mutated(Mutation::kTombstoneBeforeExpiry)) || !free) return draft.Take();
     reservation.resolver = context_.writer;
     reservation.retry_after_ms = rows.now_ms + kTakeMs;
     draft.PutReservation(std::move(reservation));
     taken = true;
     return draft.Take();
   });
+  SAFFRON_STEP("resolver.take.after");
   SAFFRON_TRY(std::move(status));
   return taken;
 }
 
 Result<bool> Resolver::Settle(const Reservation& reservation) {
+  SAFFRON_STEP("resolver.tombstone.before");
   SAFFRON_ASSIGN(SlotPtr slot, TombstoneOrSlot(context_, reservation.slot, reservation.batch));
+  SAFFRON_STEP("resolver.tombstone.after");
   bool committed = !slot->header.tombstone && slot->header.batch == reservation.batch;
   if (Mutated(Mutation::kForeignTombstoneIsCommit)) {
     committed = slot->header.writer != context_.writer;
@@ -114,10 +135,13 @@ Result<bool> Resolver::Settle(const Reservation& reservation) {
     context_.fence_requested.store(true);
     return false;
   }
+  if (Mutated(Mutation::kRollBackCommitted)) committed = false;
   RegistryRead read;
   AddReads(reservation, read);
   if (committed) AddReads(*slot, read);
   bool fenced = false;
+  if (committed) SAFFRON_STEP("resolver.finalize.before");
+  if (!committed) SAFFRON_STEP("resolver.undo.before");
   SAFFRON_TRY(context_.registry.Transact(read, [&](const RegistryRows& rows) {
     Draft draft(rows);
     fenced = Fenced(rows);
@@ -125,6 +149,8 @@ Result<bool> Resolver::Settle(const Reservation& reservation) {
     if (fenced && !committed) Undo(draft, reservation.batch);
     return draft.Take();
   }));
+  if (committed) SAFFRON_STEP("resolver.finalize.after");
+  if (!committed) SAFFRON_STEP("resolver.undo.after");
   if (!fenced) return false;
   context_.log.Info("reservation_resolved", {{"slot", reservation.slot},
                                              {"batch_id", reservation.batch},

@@ -1,6 +1,6 @@
-// Resolver: makes every expired reservation a batch or a tombstone, and fences when somebody met a
-// registry that is not of this log's state. Runs in every writer and in the publisher; several at
-// once are harmless. One thread.
+// Resolver: makes every expired reservation a batch or a tombstone, and fences when it, or whoever
+// writes, meets a registry that is not of this log's state. Runs in every writer and in the
+// publisher; several at once are harmless. One thread.
 #pragma once
 
 #include <functional>
@@ -23,6 +23,8 @@ class Resolver {
 
  private:
   Status FenceIfNeeded();
+  // A registry that lost its state while nobody writes: else the next write would have to notice.
+  void RequestFenceIfLost(const RegistryRows& rows, SlotNumber handed);
   // Marks the reservation as ours for a while. False: settled, or another resolver's.
   Result<bool> Take(const BatchId& batch);
   Result<bool> Settle(const Reservation& reservation);

@@ -70,6 +70,10 @@ bool Fenced(const RegistryRows& rows) {
          rows.control.fenced_incarnation == rows.live_incarnation;
 }
 
+bool LostTail(const RegistryRows& rows, SlotNumber handed) {
+  return Fenced(rows) && rows.control.next_slot <= handed && !Mutated(Mutation::kIgnoreLostTail);
+}
+
 void AddReads(const Slot& slot, RegistryRead& read) {
   read.reservations.push_back(slot.header.batch);
   for (const LoggedEvent& event : slot.events) {

@@ -11,6 +11,9 @@ namespace saffron {
 // May this process change the registry in the ordinary protocol? Not before it was fenced for the
 // engine's present incarnation.
 bool Fenced(const RegistryRows& rows);
+// Slot numbers only rise. A registry that would hand out one at or below `handed`, which was handed
+// out before its rows were read, has lost its tail.
+bool LostTail(const RegistryRows& rows, SlotNumber handed);
 
 void AddReads(const Slot& slot, RegistryRead& read);
 void AddReads(const Reservation& reservation, RegistryRead& read);

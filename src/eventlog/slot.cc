@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
 
 #include "base/crc32c.h"
 #include "base/sha256.h"
@@ -13,12 +12,19 @@ namespace saffron {
 namespace {
 
 constexpr std::string_view kSuffix = ".jsonl";
+constexpr std::size_t kShardDigits = 3;
 constexpr std::size_t kSlotDigits = 20;
 constexpr std::size_t kHashDigits = 64;
 // The header ends with its hash, which covers every byte of the object before and after itself.
 constexpr std::string_view kAfterHash = "\"}";
 // No envelope is shorter.
 constexpr std::size_t kLeastLine = 100;
+
+// Keys are made for every look at a slot: printf costs more than the look.
+void AppendPadded(std::string& out, std::uint64_t number, std::size_t digits) {
+  const std::string text = std::to_string(number);
+  out.append(digits - std::min(digits, text.size()), '0').append(text);
+}
 
 // Header text of ours holds no character that JSON would escape: ids, hex, RFC 3339, host names.
 void AppendMember(std::string& out, std::string_view name, std::string_view text) {
@@ -163,16 +169,15 @@ Status DecodeEvents(Slot& slot, std::size_t body_offset, std::uint64_t count) {
 }  // namespace
 
 std::string SlotPrefix(std::uint32_t shard) {
-  char text[32];
-  std::snprintf(text, sizeof(text), "events/%03u/", shard);
-  return text;
+  std::string prefix = "events/";
+  AppendPadded(prefix, shard, kShardDigits);
+  return prefix += '/';
 }
 
 std::string SlotKey(std::uint32_t shard, SlotNumber slot) {
-  char text[64];
-  std::snprintf(text, sizeof(text), "events/%03u/%020llu.jsonl", shard,
-                static_cast<unsigned long long>(slot.value));
-  return text;
+  std::string key = SlotPrefix(shard);
+  AppendPadded(key, slot.value, kSlotDigits);
+  return key += kSuffix;
 }
 
 std::optional<SlotNumber> SlotOfKey(std::uint32_t shard, std::string_view key) {

@@ -96,6 +96,12 @@ struct PublishedRow {
 // belong to. Ends of another one say nothing about the bus as it is now; nor does an empty map.
 inline const std::pair<std::string, std::uint32_t> kRepublishMark{"#republish", 0};
 
+// Of one call of Prune.
+struct Pruned {
+  std::uint64_t rows = 0;  // deleted
+  bool more = false;       // it has not come to the end: the next call goes on
+};
+
 struct ClaimRead {
   std::vector<ClaimKey> claims;
   std::vector<ParkKey> parked;
@@ -141,9 +147,10 @@ class ClaimRegistry {
   virtual Status PutPublished(const PublishedRow& row, SlotNumber prune_below) = 0;
   // The first row of the shard at or above the slot; nothing: not published yet.
   virtual Result<std::optional<PublishedRow>> PublishedAt(std::uint32_t shard, SlotNumber slot) = 0;
-  // Deletes done and skipped_stale rows older than the time whose number is not above the handler's
-  // last_sequence; how many.
-  virtual Result<std::uint64_t> Prune(std::int64_t processed_before_ms, std::size_t limit) = 0;
+  // Deletes done and skipped_stale rows older than the time whose number the aggregate's decided
+  // state has passed. Looks at about as many rows as `limit` says, whatever there is, and goes on
+  // where the last call stopped: a pass through all rows is several calls.
+  virtual Result<Pruned> Prune(std::int64_t processed_before_ms, std::size_t limit) = 0;
 };
 
 }  // namespace saffron

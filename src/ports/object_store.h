@@ -30,7 +30,7 @@ class ObjectStore {
   // Durable. kConflict: another etag; kNotFound: no object.
   virtual Result<std::string> PutIfMatch(std::string_view key, std::string_view bytes,
                                          std::string_view etag) = 0;
-  // For derived objects that can be made again: last writer wins, may be lost by a power cut.
+  // Durable; the last writer wins. For derived objects that can be made again.
   virtual Status Put(std::string_view key, std::string_view bytes) = 0;
   // kNotFound when absent. Never hands out what a power cut could still take back.
   virtual Result<StoredObject> Get(std::string_view key) = 0;

@@ -36,10 +36,10 @@ struct SearchQuery {
   LiveScope scope;
   std::string class_id;  // empty: all live classes
   std::vector<FieldFilter> filters;
-  std::string text;  // full text: every word must occur; "word*" is a prefix; empty: none
-  std::string sort;  // a property, "-" before it: descending; empty: by id
+  std::string text;          // full text: every word must occur; "word*" is a prefix; empty: none
+  std::string sort;          // a property, "-" before it: descending; empty: by id
   std::uint64_t limit = 50;  // 0: only the total
-  std::string cursor;  // opaque, from the page before
+  std::string cursor;        // opaque, from the page before
 };
 
 struct SearchPage {
@@ -52,8 +52,11 @@ struct SearchPage {
 class SearchIndex {
  public:
   virtual ~SearchIndex() = default;
-  // Readable once it returns. kUnavailable and kUnknownOutcome are of the whole call: repeat it.
+  // Durable once it returns; readable, at the latest, once the next Refresh has. kUnavailable and
+  // kUnknownOutcome are of the whole call: repeat it.
   virtual Result<std::vector<WriteRefusal>> Write(const std::vector<SearchDocument>& documents) = 0;
+  // What this object has written is readable by everybody once it returns. After an error: again.
+  virtual Status Refresh() = 0;
   // Tombstones too. Missing ones have no entry.
   virtual Result<std::map<AggregateKey, SearchDocument>> Get(
       const std::vector<AggregateKey>& keys) = 0;
@@ -65,6 +68,7 @@ class SearchIndex {
   virtual Result<std::string> Watermark() = 0;
   virtual Status SetWatermark(std::string_view value) = 0;
   virtual Result<std::unique_ptr<SearchIndex>> NewGeneration() = 0;
+  // Refresh it before.
   virtual Status Activate(SearchIndex& next) = 0;
 };
 

@@ -7,6 +7,8 @@
 #include <thread>
 #include <utility>
 
+#include "testing/servers/need_server.h"
+
 namespace saffron {
 
 using registry_rows::Aggregate;
@@ -26,7 +28,7 @@ bool LinkAppendRegistryContract() { return LinkAppendRegistryScansContract(); }
 
 void AppendRegistryContract::SetUp() {
   home_ = GetParam()();
-  if (home_ == nullptr) GTEST_SKIP() << "its server cannot be had";
+  if (home_ == nullptr) SAFFRON_NO_SERVER("of this engine");
   open_ = home_->Open();
   ASSERT_TRUE(open_.append && open_.claims);
 }

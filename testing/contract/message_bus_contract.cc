@@ -10,6 +10,8 @@
 #include <thread>
 #include <utility>
 
+#include "testing/contract/bus_reader.h"
+
 namespace saffron {
 
 using ::testing::ElementsAre;
@@ -20,7 +22,7 @@ bool LinkMessageBusContract() { return true; }
 
 void MessageBusContract::SetUp() {
   home_ = GetParam()();
-  if (home_ == nullptr) GTEST_SKIP() << "no server";
+  if (home_ == nullptr) SAFFRON_NO_SERVER("of this engine");
   ASSERT_NE(bus_ = home_->Open(), nullptr);
 }
 
@@ -51,6 +53,10 @@ std::unique_ptr<BusConsumer> MessageBusContract::Join(const std::string& group,
 
 std::vector<Delivery> MessageBusContract::Send(const std::vector<BusMessage>& messages) {
   auto deliveries = bus_->Produce(messages, seconds(30));
+  // The broker of a loaded machine has stored them, and the client was not told where.
+  if (deliveries.Is(Code::kUnknownOutcome)) {
+    return FindStored(BusReader(Join(NewName("lost-answer"), messages.front().topic)), messages);
+  }
   EXPECT_TRUE(deliveries.ok()) << deliveries.error().ToString();
   EXPECT_EQ(deliveries->size(), messages.size());
   return std::move(deliveries).value();
@@ -64,73 +70,6 @@ std::vector<Delivery> MessageBusContract::SendNumbers(const std::string& topic, 
   }
   return Send(messages);
 }
-
-namespace {
-
-constexpr auto kPatience = std::chrono::seconds(30);
-
-// What one member has seen so far.
-struct Reader {
-  explicit Reader(std::unique_ptr<BusConsumer> joined) : consumer(std::move(joined)) {}
-
-  std::unique_ptr<BusConsumer> consumer;
-  std::set<TopicPartition> mine;
-  std::vector<BusRecord> records;
-  std::uint64_t generation = 0;
-
-  void PollOnce(Duration timeout = milliseconds(20)) {
-    auto batch = consumer->Poll(1000, timeout);
-    ASSERT_TRUE(batch.ok()) << batch.error().ToString();
-    for (const auto& partition : batch->revoked) EXPECT_EQ(mine.erase(partition), 1u);
-    for (const auto& partition : batch->assigned) EXPECT_TRUE(mine.insert(partition).second);
-    EXPECT_GE(batch->generation, generation);
-    generation = batch->generation;
-    for (auto& record : batch->records) {
-      EXPECT_TRUE(mine.contains(record.from)) << "a record of a partition not assigned";
-      records.push_back(std::move(record));
-    }
-  }
-
-  std::vector<std::string> Values() const {
-    std::vector<std::string> values;
-    for (const auto& record : records) values.push_back(record.value);
-    return values;
-  }
-
-  // Commits everything seen.
-  Status CommitAll() {
-    std::map<TopicPartition, CommittedOffset> offsets;
-    for (const auto& record : records) {
-      if (mine.contains(record.from)) offsets[record.from] = {record.offset + 1, "m"};
-    }
-    return consumer->Commit(offsets);
-  }
-};
-
-// Polls the readers in turn until the predicate holds; a failure when it does not in time.
-template <class Predicate>
-void PollUntil(const std::vector<Reader*>& readers, Predicate predicate) {
-  auto deadline = std::chrono::steady_clock::now() + kPatience;
-  while (!predicate()) {
-    ASSERT_LT(std::chrono::steady_clock::now(), deadline) << "not in time";
-    for (Reader* reader : readers) ASSERT_NO_FATAL_FAILURE(reader->PollOnce());
-  }
-}
-
-void PollRecords(Reader& reader, std::size_t count) {
-  PollUntil({&reader}, [&] { return reader.records.size() >= count; });
-}
-
-void ExpectInOrder(const std::vector<BusRecord>& records) {
-  std::map<TopicPartition, std::uint64_t> next;
-  for (const auto& record : records) {
-    auto [at, first] = next.try_emplace(record.from, record.offset);
-    EXPECT_EQ(record.offset, at->second);
-    at->second = record.offset + 1;
-  }
-}
-
-}  // namespace
 
 TEST_P(MessageBusContract, EnsureCreatesWhatIsMissingAndRefusesFewerPartitions) {
   std::string topic = MakeTopic(3);
@@ -172,7 +111,7 @@ TEST_P(MessageBusContract, RecordsComeInTheOrderOfTheirPartition) {
   std::string topic = MakeTopic(3);
   SendNumbers(topic, 0, 300);
   SendNumbers(topic, 300, 300);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollRecords(reader, 600);
   ASSERT_EQ(reader.records.size(), 600u);
   ExpectInOrder(reader.records);
@@ -190,7 +129,7 @@ TEST_P(MessageBusContract, PollGivesAtMostWhatWasAskedFor) {
   SendNumbers(topic, 0, 50);
   auto consumer = Join(NewName("group"), topic);
   std::set<std::string> seen;
-  auto deadline = std::chrono::steady_clock::now() + kPatience;
+  auto deadline = std::chrono::steady_clock::now() + kBusPatience;
   while (seen.size() < 50 && std::chrono::steady_clock::now() < deadline) {
     auto batch = consumer->Poll(7, milliseconds(20));
     ASSERT_TRUE(batch.ok());
@@ -206,7 +145,7 @@ TEST_P(MessageBusContract, CarriesHeadersAndAnyBytes) {
   for (int i = 0; i < 256; ++i) bytes.push_back(static_cast<char>(i));
   BusMessage message{topic, bytes, bytes + bytes, {{"b", bytes}, {"a", ""}, {"b", "2"}}};
   Send({message, {topic, "k", "", {}}});
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollRecords(reader, 2);
   ASSERT_EQ(reader.records.size(), 2u);
   EXPECT_EQ(reader.records[0].key, message.key);
@@ -228,7 +167,7 @@ TEST_P(MessageBusContract, TooLargeIsRefusedAloneAndOneMebibytePasses) {
   ASSERT_TRUE(deliveries[2].refused.has_value());
   EXPECT_FALSE(deliveries[3].refused.has_value());
   EXPECT_EQ(deliveries[3].offset, 2u);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollRecords(reader, 3);
   EXPECT_THAT(reader.Values(), ElementsAre("before", large, "after"));
 }
@@ -244,7 +183,7 @@ TEST_P(MessageBusContract, AnUnknownTopicIsRefusedAlone) {
 TEST_P(MessageBusContract, ANewGroupStartsAtTheEarliest) {
   std::string topic = MakeTopic(1);
   SendNumbers(topic, 0, 3);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollRecords(reader, 3);
   EXPECT_THAT(reader.Values(), ElementsAre("0", "1", "2"));
   EXPECT_THAT(*reader.consumer->Committed(), IsEmpty());
@@ -256,7 +195,7 @@ TEST_P(MessageBusContract, CommittedOffsetsAreWhereTheGroupResumes) {
   SendNumbers(topic, 0, 10);
   const TopicPartition only{topic, 0};
   {
-    Reader reader{Join(group, topic)};
+    BusReader reader{Join(group, topic)};
     PollRecords(reader, 10);
     ASSERT_TRUE(reader.consumer->Commit({{only, {4, "topic id"}}}).ok());
     auto committed = reader.consumer->Committed();
@@ -269,7 +208,7 @@ TEST_P(MessageBusContract, CommittedOffsetsAreWhereTheGroupResumes) {
   ASSERT_TRUE(offsets.ok());
   EXPECT_EQ((*offsets)[only].next, 4u);
   EXPECT_EQ((*offsets)[only].metadata, "topic id");
-  Reader again{Join(group, topic)};
+  BusReader again{Join(group, topic)};
   PollRecords(again, 6);
   EXPECT_THAT(again.Values(), ElementsAre("4", "5", "6", "7", "8", "9"));
 }
@@ -279,10 +218,10 @@ TEST_P(MessageBusContract, GroupsAreIndependent) {
   SendNumbers(topic, 0, 20);
   std::string first_group = NewName("group");
   std::string second_group = NewName("group");
-  Reader first{Join(first_group, topic)};
+  BusReader first{Join(first_group, topic)};
   PollRecords(first, 20);
   ASSERT_TRUE(first.CommitAll().ok());
-  Reader second{Join(second_group, topic)};
+  BusReader second{Join(second_group, topic)};
   PollRecords(second, 20);
   EXPECT_EQ(second.records.size(), 20u);
   EXPECT_THAT(*bus_->GroupOffsets(second_group), IsEmpty());
@@ -291,7 +230,7 @@ TEST_P(MessageBusContract, GroupsAreIndependent) {
 
 TEST_P(MessageBusContract, PollWaitsForTheFirstRecordAndNoLongerThanAsked) {
   std::string topic = MakeTopic(1);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollUntil({&reader}, [&] { return reader.mine.size() == 1; });
   auto start = std::chrono::steady_clock::now();
   reader.PollOnce(milliseconds(50));
@@ -302,7 +241,7 @@ TEST_P(MessageBusContract, PollWaitsForTheFirstRecordAndNoLongerThanAsked) {
   start = std::chrono::steady_clock::now();
   while (reader.records.empty()) {
     reader.PollOnce(seconds(20));
-    if (std::chrono::steady_clock::now() - start > kPatience) break;
+    if (std::chrono::steady_clock::now() - start > kBusPatience) break;
   }
   producer.join();
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
@@ -313,13 +252,13 @@ TEST_P(MessageBusContract, MembersShareThePartitionsAndNothingIsSkipped) {
   std::string topic = MakeTopic(4);
   std::string group = NewName("group");
   SendNumbers(topic, 0, 100);
-  Reader first{Join(group, topic)};
+  BusReader first{Join(group, topic)};
   PollUntil({&first}, [&] { return first.mine.size() == 4 && first.records.size() >= 100; });
   ASSERT_TRUE(first.CommitAll().ok());
   const std::uint64_t alone = first.generation;
   EXPECT_GT(alone, 0u);
 
-  Reader second{Join(group, topic)};
+  BusReader second{Join(group, topic)};
   PollUntil({&first, &second}, [&] { return first.mine.size() == 2 && second.mine.size() == 2; });
   PollUntil({&first, &second}, [&] { return first.generation == second.generation; });
   EXPECT_GT(second.generation, alone);
@@ -351,9 +290,9 @@ TEST_P(MessageBusContract, CommitOfARevokedPartitionIsAConflict) {
   std::string topic = MakeTopic(2);
   std::string group = NewName("group");
   SendNumbers(topic, 0, 20);
-  Reader first{Join(group, topic)};
+  BusReader first{Join(group, topic)};
   PollUntil({&first}, [&] { return first.mine.size() == 2 && first.records.size() == 20; });
-  Reader second{Join(group, topic)};
+  BusReader second{Join(group, topic)};
   PollUntil({&first, &second}, [&] { return first.mine.size() == 1 && second.mine.size() == 1; });
   const TopicPartition lost = *second.mine.begin();
   const TopicPartition kept = *first.mine.begin();
@@ -366,8 +305,8 @@ TEST_P(MessageBusContract, CommitOfARevokedPartitionIsAConflict) {
 TEST_P(MessageBusContract, MoreMembersThanPartitionsLeaveSomeIdle) {
   std::string topic = MakeTopic(1);
   std::string group = NewName("group");
-  Reader first{Join(group, topic)};
-  Reader second{Join(group, topic)};
+  BusReader first{Join(group, topic)};
+  BusReader second{Join(group, topic)};
   PollUntil({&first, &second}, [&] { return first.mine.size() + second.mine.size() == 1; });
   SendNumbers(topic, 0, 5);
   PollUntil({&first, &second}, [&] { return first.records.size() + second.records.size() >= 5; });
@@ -377,7 +316,7 @@ TEST_P(MessageBusContract, MoreMembersThanPartitionsLeaveSomeIdle) {
 TEST_P(MessageBusContract, SeekMovesThePosition) {
   std::string topic = MakeTopic(1);
   SendNumbers(topic, 0, 10);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollRecords(reader, 10);
   reader.records.clear();
   ASSERT_TRUE(reader.consumer->Seek({topic, 0}, 7).ok());
@@ -391,7 +330,7 @@ TEST_P(MessageBusContract, SeekMovesThePosition) {
 
 TEST_P(MessageBusContract, PauseHoldsBackOnePartitionAndResumeGoesOn) {
   std::string topic = MakeTopic(2);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   PollUntil({&reader}, [&] { return reader.mine.size() == 2; });
   ASSERT_TRUE(reader.consumer->Pause({{topic, 0}}).ok());
   auto deliveries = SendNumbers(topic, 0, 40);
@@ -414,7 +353,7 @@ TEST_P(MessageBusContract, ACommittedOffsetBeyondTheEndStartsAtTheEarliest) {
   std::string group = NewName("group");
   SendNumbers(topic, 0, 10);
   {
-    Reader reader{Join(group, topic)};
+    BusReader reader{Join(group, topic)};
     PollRecords(reader, 10);
     ASSERT_TRUE(reader.CommitAll().ok());
   }
@@ -422,7 +361,7 @@ TEST_P(MessageBusContract, ACommittedOffsetBeyondTheEndStartsAtTheEarliest) {
   if (!home_->Truncate({topic, 0}, 6)) GTEST_SKIP() << "cannot be truncated here";
   bus_ = home_->Open();
   EXPECT_THAT(bus_->Describe(topic)->end_offsets, ElementsAre(6));
-  Reader reader{Join(group, topic)};
+  BusReader reader{Join(group, topic)};
   PollRecords(reader, 6);
   EXPECT_THAT(reader.Values(), ElementsAre("0", "1", "2", "3", "4", "5"));
   EXPECT_EQ(SendNumbers(topic, 100, 1)[0].offset, 6u);
@@ -450,7 +389,7 @@ TEST_P(MessageBusContract, ReopenKeepsTopicsRecordsAndOffsets) {
   auto before = bus_->Describe(topic);
   std::uint64_t generation = 0;
   {
-    Reader reader{Join(group, topic)};
+    BusReader reader{Join(group, topic)};
     PollRecords(reader, 20);
     ASSERT_TRUE(reader.CommitAll().ok());
     generation = reader.generation;
@@ -461,7 +400,7 @@ TEST_P(MessageBusContract, ReopenKeepsTopicsRecordsAndOffsets) {
   EXPECT_EQ(after->topic_id, before->topic_id);
   EXPECT_EQ(after->end_offsets, before->end_offsets);
   SendNumbers(topic, 20, 5);
-  Reader reader{Join(group, topic)};
+  BusReader reader{Join(group, topic)};
   PollRecords(reader, 5);
   EXPECT_THAT(reader.Values(), UnorderedElementsAre("20", "21", "22", "23", "24"));
   EXPECT_GT(reader.generation, generation);
@@ -469,7 +408,7 @@ TEST_P(MessageBusContract, ReopenKeepsTopicsRecordsAndOffsets) {
 
 TEST_P(MessageBusContract, ATopicMadeAfterSubscribingIsAssignedAndRead) {
   std::string topic = NewName("later");
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   reader.PollOnce();
   EXPECT_THAT(reader.mine, IsEmpty());
   ASSERT_TRUE(bus_->EnsureTopics({{topic, 1}}).ok());
@@ -480,7 +419,7 @@ TEST_P(MessageBusContract, ATopicMadeAfterSubscribingIsAssignedAndRead) {
 
 TEST_P(MessageBusContract, ProducersAtTheSameTimeKeepOffsetsDense) {
   std::string topic = MakeTopic(2);
-  Reader reader{Join(NewName("group"), topic)};
+  BusReader reader{Join(NewName("group"), topic)};
   std::vector<std::thread> producers;
   for (int t = 0; t < 4; ++t) {
     producers.emplace_back([&, t] {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "ports/message_bus.h"
+#include "testing/servers/need_server.h"
 
 namespace saffron {
 
@@ -29,7 +30,7 @@ class MessageBusHome {
   virtual bool Recreate(const TopicSpec& topic) = 0;
 };
 
-// Null: its server cannot be had, and the tests are skipped.
+// Null: its server cannot be had: the tests are skipped, or fail where servers are required.
 using MessageBusHomeMaker = std::function<std::shared_ptr<MessageBusHome>()>;
 
 class MessageBusContract : public ::testing::TestWithParam<MessageBusHomeMaker> {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "testing/servers/need_server.h"
 
 namespace saffron {
 
@@ -21,7 +22,7 @@ bool LinkObjectStoreContract() { return true; }
 
 void ObjectStoreContract::SetUp() {
   home_ = GetParam()();
-  if (home_ == nullptr) GTEST_SKIP() << "no server";
+  if (home_ == nullptr) SAFFRON_NO_SERVER("of this engine");
   store_ = home_->Open();
 }
 

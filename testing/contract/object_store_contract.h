@@ -20,7 +20,7 @@ class ObjectStoreHome {
   virtual std::shared_ptr<ObjectStore> Open() = 0;
 };
 
-// Null: it cannot be had here, and the test is skipped.
+// Null: it cannot be had here: the test is skipped, or fails where servers are required.
 using ObjectStoreHomeMaker = std::function<std::shared_ptr<ObjectStoreHome>()>;
 
 class ObjectStoreContract : public ::testing::TestWithParam<ObjectStoreHomeMaker> {

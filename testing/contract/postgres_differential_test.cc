@@ -24,7 +24,7 @@ class PostgresDifferentialTest : public ::testing::TestWithParam<std::uint64_t> 
 
 TEST_P(PostgresDifferentialTest, MemoryAndPostgresAnswerTheSame) {
   const std::shared_ptr<PostgresTestHome> postgres = PostgresTestHome::Make(false);
-  if (postgres == nullptr) GTEST_SKIP() << "no server: postgres";
+  if (postgres == nullptr) SAFFRON_NO_SERVER("postgres");
   MemoryHome memory;
   RunRegistryDifferential(memory, *postgres,
                           {.seed = GetParam(), .operations = 1500, .reopen_every = 450});

@@ -28,7 +28,7 @@ class RegistryHome {
   virtual void ChangeIncarnation() = 0;
 };
 
-// Null: its server cannot be had here, and the test is skipped.
+// Null: its server cannot be had here: the test is skipped, or fails where servers are required.
 using RegistryHomeMaker = std::function<std::shared_ptr<RegistryHome>()>;
 
 namespace registry_rows {

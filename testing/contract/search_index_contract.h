@@ -24,7 +24,7 @@ class SearchIndexHome {
   virtual std::shared_ptr<SearchIndex> Open() = 0;
 };
 
-// Null: its server cannot be had, which skips the test.
+// Null: its server cannot be had: the test is skipped, or fails where servers are required.
 using SearchIndexHomeMaker = std::function<std::shared_ptr<SearchIndexHome>()>;
 
 class SearchIndexContract : public ::testing::TestWithParam<SearchIndexHomeMaker> {
@@ -37,7 +37,7 @@ class SearchIndexContract : public ::testing::TestWithParam<SearchIndexHomeMaker
                                  std::string_view class_id = "Order");
   static SearchQuery Query(std::string class_id = "Order");
 
-  void Write(const std::vector<SearchDocument>& documents);
+  void Write(const std::vector<SearchDocument>& documents);  // and makes them readable
   // The instance names found, in order, over all pages of `limit`.
   std::vector<std::string> Names(const SearchQuery& query);
   std::vector<std::string> Filtered(const std::string& field, FilterOp op,

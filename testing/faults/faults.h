@@ -1,12 +1,20 @@
 // Faults at port calls, drawn from the simulation's seed. A decorator around each port asks the
 // FaultPlan of its process before and after every call.
 //
-//   fail before   the call did nothing, kUnavailable; a transaction has run its rules for nothing
-//   lost answer   the call was applied, the caller is told kUnknownOutcome (reads: kUnavailable)
-//   late          the caller is told kUnknownOutcome now, the call is applied later, even after the
-//                 caller has crashed (puts of objects only: other engines cut a session's work off)
-//   repeated      the call is applied twice, as by a transport that retries (puts of objects only)
-//   slow          virtual time passes before or after the call
+//   fail before    the call did nothing, kUnavailable; a transaction has run its rules for nothing
+//   never applied  the call did nothing, and the caller is told kUnknownOutcome (a 409 or a 5xx)
+//   lost answer    the call was applied, the caller is told kUnknownOutcome (reads: kUnavailable);
+//                  of several records the first ones were, perhaps not all
+//   late           the caller is told kUnknownOutcome now, the call is applied later, even after
+//                  the caller has crashed (single requests of HTTP only: other engines cut a
+//                  session's work off)
+//   repeated       the call is applied twice, as by a transport that retries; a transaction runs
+//                  its rules twice, as after a serialization failure
+//   slow           virtual time passes before the call
+//   stale          a read is carried out, and its answer comes later: no port's contract allows one
+//                  that is older than its call
+//   crash, pause   of the whole process, before or after the call
+//   outage         the store is away, or full: see StoreTroubles
 // After SimProcess::Crash every call is refused and does nothing.
 //
 // A history that must happen exactly so is scripted instead: a FaultStep says what becomes of one
@@ -17,15 +25,31 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "testing/sim/sim_runtime.h"
 
 namespace saffron {
 
-enum class FaultKind { kFailBefore, kLostAnswer, kLate, kRepeated, kSlow, kCount };
+enum class FaultKind {
+  kFailBefore,
+  kNeverApplied,
+  kLostAnswer,
+  kLate,
+  kRepeated,
+  kSlow,
+  kStale,
+  kCrashBefore,
+  kCrashAfter,
+  kPauseBefore,
+  kPauseAfter,
+  kOutage,
+  kCount
+};
 std::string_view FaultName(FaultKind kind);
 
 // Shared by all processes of a simulation; chances are per mille of the calls.
@@ -35,14 +59,37 @@ struct FaultRates {
   std::uint32_t late = 0;
   std::uint32_t repeated = 0;
   std::uint32_t slow = 0;
+  std::uint32_t never_applied = 0;
+  std::uint32_t stale = 0;
+  std::uint32_t crash = 0;
+  std::uint32_t pause = 0;
+  // Of a whole history, so that a rate on a frequent call leaves time for work.
+  std::uint32_t most_crashes = 10;
+  std::uint32_t most_pauses = 10;
+  // Every kind befalls this call as often as that, if it is more: so that rare calls have faults.
+  std::string focus = "";
+  std::uint32_t focus_rate = 0;
   Duration slow_max = milliseconds(300);
+  Duration stale_max = seconds(1);
   Duration late_max = seconds(12);
+  Duration pause_max = seconds(8);
 };
 
 struct FaultCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(FaultKind::kCount)> by_kind{};
+  std::map<std::pair<std::string, FaultKind>, std::uint64_t> by_call;
   std::uint64_t calls = 0;
+  // Late effects of an earlier one are gone: everything lost power in between.
+  std::uint64_t era = 0;
+
+  std::uint64_t Of(FaultKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
+
+// Of a whole store, for all processes alike.
+enum class Store { kObjects, kRegistry, kBus, kGraph, kSearch, kCount };
+std::string_view StoreName(Store store);
+enum class StoreTrouble { kNone, kAway, kFull };
+using StoreTroubles = std::array<StoreTrouble, static_cast<std::size_t>(Store::kCount)>;
 
 // One call of a process that a test has chosen. Its hooks run in the calling fiber and may crash or
 // pause the process, sleep, or touch the world: then the call goes on, or does not.
@@ -68,16 +115,22 @@ class FaultPlan {
 
   // From now on; the first step of a name is for its first call.
   void Script(FaultStep step) { script_.push_back(std::move(step)); }
+  // How the process is crashed: without it, no call does that. It is called in the process.
+  void CrashBy(std::function<void()> crash) { crash_ = std::move(crash); }
+  // Outlives the plan.
+  void Suffer(const StoreTroubles& troubles) { troubles_ = &troubles; }
 
   // A call that changes nothing.
   template <class R>
   R Read(std::string_view name, const std::function<R()>& call) {
     const FaultStep step = TakeStep(name);
     if (!Enter(name, step)) return Gone();
-    if (Draw(step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
+    if (Troubled(name, false)) return Failed(name);
+    if (Draw(name, step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
     R answer = call();
+    if (Draw(name, step, FaultKind::kStale, rates_.stale)) SleepUpTo(rates_.stale_max);
     if (!Leave(name, step)) return Gone();
-    if (Draw(step, FaultKind::kLostAnswer, rates_.lost_answer)) return Failed(name);
+    if (Draw(name, step, FaultKind::kLostAnswer, rates_.lost_answer)) return Failed(name);
     return answer;
   }
 
@@ -86,61 +139,79 @@ class FaultPlan {
   R Before(std::string_view name, const std::function<R()>& call) {
     const FaultStep step = TakeStep(name);
     if (!Enter(name, step)) return Gone();
-    if (Draw(step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
+    if (Troubled(name, false)) return Failed(name);
+    if (Draw(name, step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
     R answer = call();
     if (!Leave(name, step)) return Gone();
     return answer;
   }
 
-  // A call that changes something within a session: applied now or never. `rolled_back` is what a
-  // transaction does that fails only at its end.
+  // A call that changes something within a session: applied now or never. `in_vain` is what it does
+  // of its own in an attempt that is rolled back, `in_part` what an attempt does that breaks off.
   template <class R>
   R Change(std::string_view name, const std::function<R()>& call,
-           const std::function<void()>& rolled_back = nullptr) {
+           const std::function<void()>& in_vain = nullptr,
+           const std::function<void()>& in_part = nullptr) {
     const FaultStep step = TakeStep(name);
     if (!Enter(name, step)) return Gone();
-    if (Draw(step, FaultKind::kFailBefore, rates_.fail_before)) {
-      if (rolled_back) rolled_back();
+    if (Troubled(name, true)) return Failed(name);
+    if (Draw(name, step, FaultKind::kFailBefore, rates_.fail_before)) {
+      if (in_vain) in_vain();
       return Failed(name);
+    }
+    if (Draw(name, step, FaultKind::kNeverApplied, rates_.never_applied)) return Lost(name);
+    if (in_vain && Draw(name, step, FaultKind::kRepeated, rates_.repeated)) {
+      in_vain();
+      process_.SchedulingPoint("again");
+      if (process_.crashed()) return Gone();
+    }
+    if (in_part && Draw(name, step, FaultKind::kLostAnswer, rates_.lost_answer)) {
+      in_part();
+      return Leave(name, step) ? R(Lost(name)) : R(Gone());
     }
     R answer = call();
     if (!Leave(name, step)) return Gone();
-    if (Draw(step, FaultKind::kLostAnswer, rates_.lost_answer)) return Lost(name);
+    if (!in_part && Draw(name, step, FaultKind::kLostAnswer, rates_.lost_answer)) return Lost(name);
     return answer;
   }
 
-  // A put of an object: may land late, or twice. `call` must own what it needs.
+  // A request of its own, as over HTTP: may land late, or twice. `call` must own what it needs.
   template <class R>
   R Put(std::string_view name, const std::function<R()>& call) {
     const FaultStep step = TakeStep(name);
     if (!Enter(name, step)) return Gone();
-    if (Draw(step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
-    if (Draw(step, FaultKind::kLate, rates_.late)) {
-      Duration delay = RandomUpTo(rates_.late_max);
-      SimProcess& environment = environment_;
-      RunLate(delay, [call, &environment] {
-        environment.SchedulingPoint("late put");
-        (void)call();
-      });
+    if (Troubled(name, true)) return Failed(name);
+    if (Draw(name, step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
+    if (Draw(name, step, FaultKind::kNeverApplied, rates_.never_applied)) return Lost(name);
+    if (Draw(name, step, FaultKind::kLate, rates_.late)) {
+      RunLate(RandomUpTo(rates_.late_max), [call] { (void)call(); });
       if (!Leave(name, step)) return Gone();
       return Lost(name);
     }
     R answer = call();
-    if (Draw(step, FaultKind::kRepeated, rates_.repeated)) answer = call();
+    if (Draw(name, step, FaultKind::kRepeated, rates_.repeated)) answer = call();
     if (!Leave(name, step)) return Gone();
-    if (Draw(step, FaultKind::kLostAnswer, rates_.lost_answer)) return Lost(name);
+    if (Draw(name, step, FaultKind::kLostAnswer, rates_.lost_answer)) return Lost(name);
     return answer;
   }
 
   SimProcess& process() { return process_; }
+  std::size_t Below(std::size_t bound) {
+    return process_.simulation().random().Below(static_cast<std::uint32_t>(bound));
+  }
 
  private:
   // The step for this call; one of no name: there is none.
   FaultStep TakeStep(std::string_view name);
   bool Enter(std::string_view name, const FaultStep& step);
   bool Leave(std::string_view name, const FaultStep& step);
-  bool Draw(const FaultStep& step, FaultKind kind, std::uint32_t per_mille);
+  bool Draw(std::string_view name, const FaultStep& step, FaultKind kind, std::uint32_t per_mille);
+  bool Troubled(std::string_view name, bool writes);
+  void MayCrashOrPause(std::string_view name, const FaultStep& step, FaultKind crash,
+                       FaultKind pause);
+  void Count(std::string_view name, FaultKind kind);
   Duration RandomUpTo(Duration most);
+  void SleepUpTo(Duration most);
   void RunLate(Duration delay, std::function<void()> body);
   static Error Gone() { return Cancelled("the process has crashed"); }
   static Error Failed(std::string_view name) {
@@ -155,6 +226,8 @@ class FaultPlan {
   TaskGroup& late_tasks_;
   const FaultRates& rates_;
   FaultCounts& counts_;
+  std::function<void()> crash_;
+  const StoreTroubles* troubles_ = nullptr;
   std::list<FaultStep> script_;
 };
 

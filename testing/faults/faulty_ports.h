@@ -149,9 +149,9 @@ class FaultyClaimRegistry final : public ClaimRegistry {
     return plan_.Read<Result<std::optional<PublishedRow>>>(
         "claims.published_at", [&] { return inner_.PublishedAt(shard, slot); });
   }
-  Result<std::uint64_t> Prune(std::int64_t processed_before_ms, std::size_t limit) override {
-    return plan_.Change<Result<std::uint64_t>>(
-        "claims.prune", [&] { return inner_.Prune(processed_before_ms, limit); });
+  Result<Pruned> Prune(std::int64_t processed_before_ms, std::size_t limit) override {
+    return plan_.Change<Result<Pruned>>("claims.prune",
+                                        [&] { return inner_.Prune(processed_before_ms, limit); });
   }
 
  private:
@@ -202,7 +202,12 @@ class FaultyBus final : public MessageBus {
   Result<std::vector<Delivery>> Produce(const std::vector<BusMessage>& messages,
                                         Duration timeout) override {
     return plan_.Change<Result<std::vector<Delivery>>>(
-        "bus.produce", [&] { return inner_.Produce(messages, timeout); });
+        "bus.produce", [&] { return inner_.Produce(messages, timeout); }, nullptr,
+        [&] {
+          const std::size_t stored = plan_.Below(messages.size() + 1);
+          (void)inner_.Produce({messages.begin(), messages.begin() + std::ptrdiff_t(stored)},
+                               timeout);
+        });
   }
   Result<TopicState> Describe(const std::string& topic) override {
     return plan_.Read<Result<TopicState>>("bus.describe", [&] { return inner_.Describe(topic); });
@@ -265,8 +270,11 @@ class FaultySearch final : public SearchIndex {
   FaultySearch(SearchIndex& inner, FaultPlan& plan) : inner_(inner), plan_(plan) {}
 
   Result<std::vector<WriteRefusal>> Write(const std::vector<SearchDocument>& documents) override {
-    return plan_.Change<Result<std::vector<WriteRefusal>>>("search.write",
-                                                           [&] { return inner_.Write(documents); });
+    return plan_.Put<Result<std::vector<WriteRefusal>>>(
+        "search.write", [&inner = inner_, documents] { return inner.Write(documents); });
+  }
+  Status Refresh() override {
+    return plan_.Put<Status>("search.refresh", [&inner = inner_] { return inner.Refresh(); });
   }
   Result<std::map<AggregateKey, SearchDocument>> Get(
       const std::vector<AggregateKey>& keys) override {
@@ -285,7 +293,9 @@ class FaultySearch final : public SearchIndex {
     return plan_.Read<Result<std::string>>("search.watermark", [&] { return inner_.Watermark(); });
   }
   Status SetWatermark(std::string_view value) override {
-    return plan_.Change<Status>("search.set_watermark", [&] { return inner_.SetWatermark(value); });
+    return plan_.Put<Status>("search.set_watermark", [&inner = inner_, value = std::string(value)] {
+      return inner.SetWatermark(value);
+    });
   }
   Result<std::unique_ptr<SearchIndex>> NewGeneration() override { return inner_.NewGeneration(); }
   Status Activate(SearchIndex& next) override { return inner_.Activate(next); }

@@ -2,7 +2,8 @@
 # A real Apache Kafka broker (KRaft, broker and controller in one). See lib.sh for the commands.
 # It listens without protection on PORT, for its controller on PORT+1, and on PORT+2 with TLS and
 # SASL/PLAIN: user saffron, password saffron-secret, certificate DIR/tls.pem. Its jars come from
-# Maven Central.
+# Maven Central. KAFKA_ADVERTISED (127.0.0.1:PORT) is the unprotected address that it tells clients:
+# that of a proxy in front of it.
 source "$(dirname "$(readlink -f "$0")")/lib.sh"
 
 VERSION=${KAFKA_VERSION:-4.1.0}
@@ -49,7 +50,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@127.0.0.1:$((port + 1))
 listeners=$plain,$protected,CONTROLLER://127.0.0.1:$((port + 1))
-advertised.listeners=$plain,$protected
+advertised.listeners=PLAINTEXT://${KAFKA_ADVERTISED:-127.0.0.1:$port},$protected
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
@@ -70,7 +71,7 @@ transaction.state.log.min.isr=1
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
 broker.heartbeat.interval.ms=500
-broker.session.timeout.ms=3000
+broker.session.timeout.ms=9000
 log.segment.bytes=67108864
 log.cleaner.dedupe.buffer.size=4194304
 log.cleaner.threads=1

@@ -44,9 +44,14 @@ up() {
       >>"$dir/minio.log" 2>&1 </dev/null &
     echo $! >"$dir/minio.pid"
   fi
-  wait_ready "$dir/minio.pid" "$dir/data" "$dir/minio.log" 30 \
-    curl -skf -m 2 -o /dev/null "$scheme://127.0.0.1:$port/minio/health/ready"
+  wait_ready "$dir/minio.pid" "$dir/data" "$dir/minio.log" 30 answers "$scheme://127.0.0.1:$port"
   echo "$scheme://127.0.0.1:$port"
+}
+
+# It says that it is ready before it is: requests are then answered with 503.
+answers() {
+  curl -skf -m 2 -o /dev/null "$1/minio/health/ready" &&
+    [ "$(curl -sk -m 2 -o /dev/null -w '%{http_code}' "$1/")" = 403 ]
 }
 
 down() { stop "$1/minio.pid" "$1/data" "$2"; }

@@ -65,6 +65,4 @@ RealServer* SharedServer(const std::string& name) {
   return at->second.get();
 }
 
-bool ServersAreRequired() { return std::getenv("SAFFRON_REQUIRE_SERVERS") != nullptr; }
-
 }  // namespace saffron

@@ -11,6 +11,7 @@
 #include <string>
 
 #include "base/result.h"
+#include "testing/servers/need_server.h"
 
 namespace saffron {
 
@@ -44,17 +45,12 @@ class RealServer {
 // One of that name for the whole program, started when first asked for; null when it cannot be had:
 // its reason is printed once.
 RealServer* SharedServer(const std::string& name);
-// Where every server must be there: CI sets SAFFRON_REQUIRE_SERVERS.
-bool ServersAreRequired();
 
 }  // namespace saffron
 
 // In SetUp or a test: a server that cannot be had is a visible skip, and in CI a failure.
-#define SAFFRON_NEED_SERVER(pointer, name)                                    \
-  do {                                                                        \
-    (pointer) = ::saffron::SharedServer(name);                                \
-    if ((pointer) == nullptr) {                                               \
-      if (::saffron::ServersAreRequired()) FAIL() << "no server: " << (name); \
-      GTEST_SKIP() << "no server: " << (name);                                \
-    }                                                                         \
+#define SAFFRON_NEED_SERVER(pointer, name)               \
+  do {                                                   \
+    (pointer) = ::saffron::SharedServer(name);           \
+    if ((pointer) == nullptr) SAFFRON_NO_SERVER((name)); \
   } while (false)

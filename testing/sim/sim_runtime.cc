@@ -46,6 +46,8 @@ Simulation::~Simulation() { SAFFRON_ASSERT(live_.empty() || failed_); }
 
 RunResult Simulation::RunUntil(const std::function<bool()>& predicate, Duration deadline) {
   SAFFRON_ASSERT(current_ == nullptr);
+  deadline_ = deadline;
+  has_predicate_ = predicate != nullptr;
   for (;;) {
     if (!stuck_.empty()) return Fail(RunEnd::kStuck, stuck_);
     if (predicate && predicate()) return {RunEnd::kPredicate, ""};
@@ -84,13 +86,7 @@ void Simulation::RunOne() {
   SimFiber* fiber = runnable_[pick];
   runnable_[pick] = runnable_.back();
   runnable_.pop_back();
-  ++switches_;
-  if (options_.switch_cost != Duration::zero()) {
-    now_ += options_.switch_cost;
-  } else if (++switches_at_now_ > options_.standstill_switches) {
-    stuck_ = "virtual time stands still; last ran " + FullName(*fiber) + ";" + DescribeFibers();
-  }
-  trace_hash_ = Fold(trace_hash_, fiber->id);
+  CountSwitchTo(*fiber);
   current_ = fiber;
   fiber->stack->Resume();
   current_ = nullptr;
@@ -105,6 +101,21 @@ void Simulation::RunOne() {
                          [&](const auto& other) { return other.get() == fiber; });
   *at = std::move(live_.back());
   live_.pop_back();
+}
+
+void Simulation::CountSwitchTo(const SimFiber& fiber) {
+  ++switches_;
+  if (options_.switch_cost != Duration::zero()) {
+    now_ += options_.switch_cost;
+  } else if (++switches_at_now_ > options_.standstill_switches) {
+    stuck_ = "virtual time stands still; last ran " + FullName(fiber) + ";" + DescribeFibers();
+  }
+  trace_hash_ = Fold(trace_hash_, fiber.id);
+}
+
+bool Simulation::GoesOnAlone() const {
+  return runnable_.empty() && !current_->process->paused_ && !has_predicate_ && stuck_.empty() &&
+         now_ <= deadline_ && (timers_.empty() || timers_.earliest()->at > now_);
 }
 
 std::shared_ptr<SimFiber> Simulation::Start(SimProcess& process, std::string name,
@@ -145,6 +156,7 @@ void Simulation::Wake(SimFiber* fiber) {
 
 void Simulation::Yield() {
   if (current_ == nullptr) return;
+  if (GoesOnAlone()) return CountSwitchTo(*current_);
   Ready(current_);
   current_->stack->Suspend();
 }
@@ -189,11 +201,15 @@ void Simulation::Trace(std::string_view line) {
   trace_hash_ = Fold(trace_hash_, static_cast<std::uint64_t>(now_.count()));
   trace_hash_ = Fold(trace_hash_, current_ == nullptr ? 0 : current_->id);
   trace_hash_ = XXH3_64bits_withSeed(line.data(), line.size(), trace_hash_);
+  if (watcher_) watcher_(CurrentName(), line);
   if (options_.kept_trace_lines == 0) return;
   if (trace_lines_.size() == options_.kept_trace_lines) trace_lines_.pop_front();
-  trace_lines_.push_back(std::to_string(now_.count()) + "ns " +
-                         (current_ == nullptr ? "driver" : FullName(*current_)) + " " +
+  trace_lines_.push_back(std::to_string(now_.count()) + "ns " + CurrentName() + " " +
                          std::string(line));
+}
+
+std::string Simulation::CurrentName() const {
+  return current_ == nullptr ? "driver" : FullName(*current_);
 }
 
 RunResult Simulation::Fail(RunEnd end, std::string report) {

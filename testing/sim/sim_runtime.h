@@ -78,6 +78,15 @@ class Simulation {
   // Folds a line, with virtual time, process and fiber, into the hash of the run.
   void Trace(std::string_view line);
   std::uint64_t TraceHash() const { return trace_hash_; }
+  // For whoever tells what happens: called with every line that is traced, in the fiber that traces
+  // it ("process/fiber"; or "driver"). Must not wait.
+  using Watcher = std::function<void(std::string_view who, std::string_view line)>;
+  void Watch(Watcher watcher) { watcher_ = std::move(watcher); }
+  // A line for the watcher alone, made when there is one: no part of the run.
+  template <class MakeLine>
+  void Remark(const MakeLine& line) {
+    if (watcher_) watcher_(CurrentName(), line());
+  }
   const std::deque<std::string>& TraceLines() const { return trace_lines_; }
   std::uint64_t switches() const { return switches_; }
 
@@ -97,6 +106,11 @@ class Simulation {
   void Wake(SimFiber* fiber);
   void FireDueTimers();
   void RunOne();
+  void CountSwitchTo(const SimFiber& fiber);
+  // The running fiber has become the only one that can run, and nothing else is due before it: what
+  // the driver would do is to resume it.
+  bool GoesOnAlone() const;
+  std::string CurrentName() const;
   RunResult Fail(RunEnd end, std::string report);
   std::string DescribeFibers() const;
 
@@ -108,6 +122,8 @@ class Simulation {
   Duration now_{0};
   TimerHeap timers_;
   SimFiber* current_ = nullptr;
+  Duration deadline_{0};        // of the RunUntil under way
+  bool has_predicate_ = false;  // the same
   std::vector<SimFiber*> runnable_;
   std::vector<std::shared_ptr<SimFiber>> live_;
   std::uint64_t next_fiber_id_ = 0;
@@ -116,6 +132,7 @@ class Simulation {
   std::uint64_t switches_at_now_ = 0;
   std::uint64_t trace_hash_ = 0;
   std::deque<std::string> trace_lines_;
+  Watcher watcher_;
   std::string stuck_;
   bool failed_ = false;
 };

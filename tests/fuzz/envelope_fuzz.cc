@@ -72,13 +72,15 @@ void CheckCommand(EventType type, std::string_view bytes) {
   Require(again.ok() && *again == *data, "the data of a command comes back as it was");
 }
 
-void CheckHash(EventType type, std::string_view bytes) {
+// Bodies of requests are UTF-8 before they have a hash; of other bytes the canonical form may not
+// be canonical.
+void CheckHash(EventType type, std::string_view bytes, bool utf8) {
   const AggregateKey key{type.aggregate, "db"};
   const auto hash = RequestHash(type, key, SequenceNumber(7), bytes, 0);
   std::string canonical;
   Require(hash.ok() == json::AppendCanonical(canonical, bytes), "what is JSON has a hash");
   if (!hash.ok()) return;
-  Require(*RequestHash(type, key, SequenceNumber(7), canonical, 0) == *hash,
+  Require(!utf8 || *RequestHash(type, key, SequenceNumber(7), canonical, 0) == *hash,
           "the hash is that of the canonical form");
   Require(*RequestHash(type, key, SequenceNumber(8), bytes, 0) != *hash,
           "the expected number is part of the hash");
@@ -90,14 +92,15 @@ void CheckHash(EventType type, std::string_view bytes) {
 
 void FuzzEnvelope(std::string_view bytes) {
   CheckEnvelope(bytes);
-  CheckOutcome(bytes, simdjson::validate_utf8(bytes.data(), bytes.size()));
+  const bool utf8 = simdjson::validate_utf8(bytes.data(), bytes.size());
+  CheckOutcome(bytes, utf8);
   for (auto aggregate :
        {AggregateType::kDatabase, AggregateType::kOntologyClass, AggregateType::kInstance}) {
     for (auto operation : {Operation::kCreate, Operation::kUpdate, Operation::kDelete}) {
       CheckCommand(EventType::Requested(aggregate, operation), bytes);
     }
   }
-  CheckHash(EventType::Requested(AggregateType::kDatabase, Operation::kCreate), bytes);
+  CheckHash(EventType::Requested(AggregateType::kDatabase, Operation::kCreate), bytes, utf8);
 }
 
 }  // namespace saffron::fuzz

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdlib>
 
+#include "app/json_view.h"
 #include "domain/instance.h"
 #include "tests/fuzz/properties.h"
 #include "tests/fuzz/reference_json.h"
@@ -40,6 +41,25 @@ void CheckNumbers(const JsonNode& node) {
   for (const JsonNode& element : node.elements) CheckNumbers(element);
 }
 
+// What command line and loader look things up with; small texts, as each look-up scans.
+void CheckView(const JsonView& view, const JsonNode& node, int depth) {
+  Require(view.exists() && !view.raw().empty(), "a value that is there is seen");
+  Require(view.Text().has_value() == (node.kind == JsonNode::Kind::kString), "as what it is");
+  if (view.Text()) Require(*view.Text() == node.text, "a text is the text");
+  const auto members = view.Members();
+  const auto elements = view.Elements();
+  Require(members.size() == node.members.size(), "every member is seen");
+  Require(elements.size() == node.elements.size(), "every element is seen");
+  for (std::size_t i = 0; i < members.size(); ++i) {
+    Require(members[i].first == node.members[i].first, "under its name");
+    Require(view[members[i].first].exists(), "and is found by it");
+    if (depth > 0) CheckView(members[i].second, node.members[i].second, depth - 1);
+  }
+  for (std::size_t i = 0; i < elements.size() && depth > 0; ++i) {
+    CheckView(elements[i], node.elements[i], depth - 1);
+  }
+}
+
 void CheckString(std::string_view bytes, bool utf8) {
   std::string quoted;
   json::AppendString(quoted, bytes);
@@ -63,11 +83,13 @@ void FuzzJson(std::string_view bytes) {
   if (!utf8) return Require(!client, "client JSON is UTF-8");
   const bool expected = reference && DepthOf(*reference) <= json::kMaxDepth;
   Require(accepted == expected, "the scanner accepts what RapidJSON accepts");
+  Require(JsonView::Of(bytes).exists() == expected, "and so does who looks things up");
   Require(client == (reference && IsClientJson(*reference)), "client JSON, as the reference says");
   if (!accepted) return Require(canonical.empty(), "what is refused leaves nothing behind");
   Require(canonical == CanonicalText(*reference), "canonical, as the reference says");
   Require(Canonical(canonical) == canonical, "canonical JSON is canonical");
   CheckNumbers(*reference);
+  if (bytes.size() < 500) CheckView(JsonView::Of(bytes), *reference, 3);
   if (client) CheckClient(bytes, canonical);
 }
 

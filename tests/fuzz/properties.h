@@ -20,20 +20,30 @@ inline void Require(bool holds, const char* what) {
   if (!holds) throw BrokenProperty(what);
 }
 
+void FuzzAddresses(std::string_view bytes);
+void FuzzApi(std::string_view bytes);
+void FuzzBusRecords(std::string_view bytes);
+void FuzzByDate(std::string_view bytes);
 void FuzzCheckpoint(std::string_view bytes);
 void FuzzConfig(std::string_view bytes);
 void FuzzCsv(std::string_view bytes);
+void FuzzElasticsearch(std::string_view bytes);
 void FuzzEnvelope(std::string_view bytes);
 void FuzzHttpRequest(std::string_view bytes);
 void FuzzJson(std::string_view bytes);
 void FuzzMapping(std::string_view bytes);
 void FuzzMergePatch(std::string_view bytes);
 void FuzzOntology(std::string_view bytes);
+void FuzzPostgresRows(std::string_view bytes);
 void FuzzQuery(std::string_view bytes);
 void FuzzRegistryRows(std::string_view bytes);
+void FuzzS3Headers(std::string_view bytes);
 void FuzzS3Xml(std::string_view bytes);
+void FuzzSearch(std::string_view bytes);
 void FuzzSlot(std::string_view bytes);
+void FuzzTerminusdb(std::string_view bytes);
 void FuzzUrl(std::string_view bytes);
+void FuzzWatermark(std::string_view bytes);
 void FuzzWrite(std::string_view bytes);
 
 // Inputs of several texts have this line between them.

@@ -27,20 +27,30 @@ struct Target {
 };
 
 constexpr Target kTargets[] = {
+    {"addresses_fuzz", FuzzAddresses},
+    {"api_fuzz", FuzzApi},
+    {"bus_records_fuzz", FuzzBusRecords},
+    {"by_date_fuzz", FuzzByDate},
     {"checkpoint_fuzz", FuzzCheckpoint},
     {"config_fuzz", FuzzConfig},
     {"csv_fuzz", FuzzCsv},
+    {"elasticsearch_fuzz", FuzzElasticsearch},
     {"envelope_fuzz", FuzzEnvelope},
     {"http_request_fuzz", FuzzHttpRequest},
     {"json_fuzz", FuzzJson},
     {"mapping_fuzz", FuzzMapping},
     {"merge_patch_fuzz", FuzzMergePatch},
     {"ontology_fuzz", FuzzOntology},
+    {"postgres_rows_fuzz", FuzzPostgresRows},
     {"query_fuzz", FuzzQuery},
     {"registry_rows_fuzz", FuzzRegistryRows},
+    {"s3_headers_fuzz", FuzzS3Headers},
     {"s3_xml_fuzz", FuzzS3Xml},
+    {"search_fuzz", FuzzSearch},
     {"slot_fuzz", FuzzSlot},
+    {"terminusdb_fuzz", FuzzTerminusdb},
     {"url_fuzz", FuzzUrl},
+    {"watermark_fuzz", FuzzWatermark},
     {"write_fuzz", FuzzWrite},
 };
 

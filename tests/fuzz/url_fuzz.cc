@@ -3,9 +3,8 @@
 
 #include "domain/names.h"
 #include "eventlog/slot.h"
-#include "net/router.h"
-#include "services/oms/route_table.h"
 #include "tests/fuzz/properties.h"
+#include "tests/fuzz/requests.h"
 
 namespace saffron::fuzz {
 namespace {
@@ -40,11 +39,7 @@ void CheckHostPort(std::string_view bytes) {
 }
 
 void CheckPath(std::string_view bytes) {
-  static const Router router = [] {
-    Router all;
-    for (const RouteSpec& route : RouteTable()) all.Add(route.method, route.path);
-    return all;
-  }();
+  const Router& router = ApiRoutes();
   for (const std::string_view method : {"GET", "POST", "PUT", "DELETE", "HEAD", ""}) {
     const RouteMatch match = router.Match(method, bytes);
     if (match.outcome != RouteMatch::Outcome::kFound) continue;

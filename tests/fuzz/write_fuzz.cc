@@ -1,19 +1,16 @@
-// Every writing request. Input: "METHOD target", a line for each header, an empty line, the body.
-// What was read, written as a request, is read again the same.
+// Every writing request. What was read, written as a request, is read again the same.
 #include "services/oms/write_parser.h"
 
 #include "domain/instance.h"
 #include "domain/names.h"
-#include "net/router.h"
 #include "services/oms/json_object.h"
 #include "services/oms/route_table.h"
 #include "tests/fuzz/properties.h"
 #include "tests/fuzz/reference_json.h"
+#include "tests/fuzz/requests.h"
 
 namespace saffron::fuzz {
 namespace {
-
-using Parse = ParsedWrite (WriteParser::*)() const;
 
 class NoSink final : public ResponseSink {
  public:
@@ -26,72 +23,23 @@ const EventId& Fresh() {
   return fresh;
 }
 
-const Router& Routes() {
-  static const Router router = [] {
-    Router all;
-    for (const RouteSpec& route : RouteTable()) all.Add(route.method, route.path);
-    return all;
-  }();
-  return router;
-}
-
 // Null for a route that writes nothing.
-Parse ParserOf(std::string_view operation) {
-  static constexpr std::pair<std::string_view, Parse> kParsers[] = {
-      {"createDatabase", &WriteParser::CreateDatabase},
-      {"deleteDatabase", &WriteParser::DeleteDatabase},
-      {"createClass", &WriteParser::CreateClass},
-      {"updateClass", &WriteParser::UpdateClass},
-      {"deleteClass", &WriteParser::DeleteClass},
-      {"createInstance", &WriteParser::CreateInstance},
-      {"updateInstance", &WriteParser::UpdateInstance},
-      {"deleteInstance", &WriteParser::DeleteInstance},
-      {"bulkCreateInstances", &WriteParser::BulkCreate},
-      {"appendTransaction", &WriteParser::Transaction},
-  };
-  for (const auto& [name, parser] : kParsers) {
-    if (name == operation) return parser;
+const WriteOperation* OperationOf(std::string_view name) {
+  for (const WriteOperation& operation : WriteOperations()) {
+    if (operation.name == name) return &operation;
   }
   return nullptr;
 }
 
-std::string_view TakeLine(std::string_view& rest) {
-  const std::size_t end = std::min(rest.find('\n'), rest.size());
-  const std::string_view line = rest.substr(0, end);
-  rest.remove_prefix(std::min(end + 1, rest.size()));
-  return line;
-}
-
-// Nothing when the target is none.
-std::optional<HttpRequest> ReadRequest(std::string_view bytes) {
-  HttpRequest request;
-  std::string_view target = TakeLine(bytes);
-  const std::size_t blank = std::min(target.find(' '), target.size());
-  request.method = target.substr(0, blank);
-  target.remove_prefix(std::min(blank + 1, target.size()));
-  const std::size_t mark = std::min(target.find('?'), target.size());
-  request.path = target.substr(0, mark);
-  auto query = ParseQuery(target.substr(std::min(mark + 1, target.size())));
-  if (!query) return std::nullopt;
-  request.query = std::move(*query);
-  for (std::string_view line = TakeLine(bytes); !line.empty(); line = TakeLine(bytes)) {
-    const std::size_t colon = std::min(line.find(": "), line.size());
-    request.headers.Add(line.substr(0, colon), line.substr(std::min(colon + 2, line.size())));
-  }
-  request.body = bytes;
-  return request;
-}
-
 // Nothing when the request goes to no route that writes.
-std::optional<ParsedWrite> ParseRequest(HttpRequest request, std::string& operation) {
-  RouteMatch match = Routes().Match(request.method, request.path);
+std::optional<ParsedWrite> ParseRequest(HttpRequest request) {
+  RouteMatch match = ApiRoutes().Match(request.method, request.path);
   if (match.outcome != RouteMatch::Outcome::kFound) return std::nullopt;
-  operation = RouteTable()[match.route].operation;
-  const Parse parse = ParserOf(operation);
-  if (parse == nullptr) return std::nullopt;
+  const WriteOperation* operation = OperationOf(RouteTable()[match.route].operation);
+  if (operation == nullptr) return std::nullopt;
   const ApiCall call{std::move(request), std::move(match), Responder(std::make_shared<NoSink>()),
                      Role::kWriter,      Instant(),        {}};
-  return (WriteParser(call, Fresh()).*parse)();
+  return (WriteParser(call, Fresh()).*operation->parse)();
 }
 
 void CheckRefusal(const HttpResponse& refusal) {
@@ -202,8 +150,7 @@ bool Same(const WriteRequest& a, const WriteRequest& b) {
 void FuzzWrite(std::string_view bytes) {
   const auto request = ReadRequest(bytes);
   if (!request) return;
-  std::string operation;
-  const auto parsed = ParseRequest(*request, operation);
+  const auto parsed = ParseRequest(*request);
   if (!parsed) return;
   if (const auto* refusal = std::get_if<HttpResponse>(&*parsed)) return CheckRefusal(*refusal);
   const auto& write = std::get<WriteRequest>(*parsed);
@@ -211,7 +158,7 @@ void FuzzWrite(std::string_view bytes) {
   Require(write.kind == WriteKind::kSingle || write.commands.size() <= 10'000, "not too many");
   Require(CheckDatabaseName(write.db).ok() && write.branch == "main", "its place has a name");
   for (const WriteCommand& command : write.commands) CheckCommand(command);
-  const auto again = ParseRequest(Written(*request, write), operation);
+  const auto again = ParseRequest(Written(*request, write));
   Require(again.has_value(), "a written request finds its route");
   const auto* same = std::get_if<WriteRequest>(&*again);
   Require(same != nullptr && Same(*same, write), "a write comes back as it was");

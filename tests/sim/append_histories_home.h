@@ -24,9 +24,9 @@ class AppendHistories : public testing::Test {
   // Every history ends in a sound log and a registry that says the same.
   void TearDown() override {
     RunUntil([this] { return world.registry.Snapshot()->reservations.empty(); }, seconds(60));
-    EXPECT_THAT(CheckRegistry(world.store, world.format, world.registry), testing::IsEmpty());
+    EXPECT_THAT(CheckRegistry(Decoded(), world.registry), testing::IsEmpty());
     world.StopAll();
-    EXPECT_THAT(CheckLog(world.store, world.format, world.told, {}).violations, testing::IsEmpty());
+    EXPECT_THAT(CheckLog(Decoded(), world.told, {}).violations, testing::IsEmpty());
   }
 
   Writer& StartReady(const std::string& name) {
@@ -108,8 +108,9 @@ class AppendHistories : public testing::Test {
     writer.plan().Script(
         {.call = kPut, .before = [&writer, pause] { writer.process().PauseFor(pause); }});
   }
-  std::uint64_t Slots() { return CheckLog(world.store, world.format, {}, {}).slots; }
-  std::uint64_t Tombstones() { return CheckLog(world.store, world.format, {}, {}).tombstones; }
+  DecodedLog Decoded() { return DecodedLog(world.store, world.format); }
+  std::uint64_t Slots() { return CheckLog(Decoded(), {}, {}).slots; }
+  std::uint64_t Tombstones() { return CheckLog(Decoded(), {}, {}).tombstones; }
   bool Fenced() {
     return world.registry.Snapshot()->control.fenced_incarnation ==
            world.registry.Read(RegistryRead{})->live_incarnation;

@@ -124,10 +124,12 @@ RunReport History::Judge(TaskGroup& clients) {
   if (end.end != RunEnd::kPredicate) {
     report.violations.push_back("no progress after the faults ended: " + end.report);
   }
-  std::vector<std::string> registry = CheckRegistry(world_.store, world_.format, world_.registry);
+  DecodedLog log(world_.store, world_.format);
+  std::vector<std::string> registry = CheckRegistry(log, world_.registry);
   world_.StopAll();
   clients.JoinAll();
-  report.log = CheckLog(world_.store, world_.format, world_.told, world_.refused);
+  log.Update();
+  report.log = CheckLog(log, world_.told, world_.refused);
   report.violations.insert(report.violations.end(), registry.begin(), registry.end());
   report.violations.insert(report.violations.end(), report.log.violations.begin(),
                            report.log.violations.end());

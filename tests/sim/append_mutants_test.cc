@@ -16,11 +16,11 @@ struct Broken {
 
 class AppendMutants : public testing::TestWithParam<Broken> {
  protected:
-  void TearDown() override { ActiveMutation() = Mutation::kNone; }
+  void TearDown() override { ActiveMutations::Get().Set({}); }
 };
 
 TEST_P(AppendMutants, AreCaught) {
-  ActiveMutation() = GetParam().mutation;
+  ActiveMutations::Get().Set({GetParam().mutation});
   for (std::uint64_t seed = 1; seed <= GetParam().within_seeds; ++seed) {
     RunReport report = History(OptionsFor(seed)).Execute();
     if (report.violations.empty()) continue;

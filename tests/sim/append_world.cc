@@ -147,6 +147,7 @@ void Writer::Main() {
   }
   AppendOptions options;
   options.reservation = seconds(2);
+  if (!world_.options.embedded) options.settle_linger = milliseconds(5);
   options.limits.max_events = 8;
   append_ = std::make_unique<AppendLog>(*context_, options, nullptr);
   append_->Start();

@@ -24,6 +24,25 @@ TEST_F(FenceHistories, A4_NoSlotIsHandedOutAgainOnStalePreconditions) {
   EXPECT_EQ(Call(idle, told).code, AppendCode::kDuplicate);
 }
 
+// Three slots are in flight when the registry falls back to before them. A fence that ended at its
+// first tombstone would hand the second one out again, and the third could still land with a number
+// that somebody has been given meanwhile.
+TEST_F(FenceHistories, A4_AFenceReachesBeyondWhatTheLostStateHadHandedOut) {
+  Writer& writer = StartReady("w");
+  std::vector<Writer*> late;
+  for (const char* name : {"b", "c", "a"}) late.push_back(&StartReady(std::string("late-") + name));
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  for (Writer* one : late) {
+    // The last one lands first: the others notice that their slot is taken, and fence.
+    PauseBeforePut(*one, one == late.back() ? seconds(5) : seconds(10));
+    const std::string aggregate = one->process().name().substr(5, 1);
+    EXPECT_EQ(Call(*one, Create(aggregate), milliseconds(200)).code, AppendCode::kUnknown);
+  }
+  world.RestartRegistry(backup);
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);
+  world.sim().RunFor(seconds(15));
+}
+
 // The engine lost its last transactions and does not show it: the incarnation is the same.
 TEST_F(FenceHistories, A5_AStartFindsTheSlotsThatTheRegistryHasLost) {
   Writer& writer = StartReady("w");
@@ -45,6 +64,23 @@ TEST_F(FenceHistories, A5_AWriterThatIsHandedASlotTwiceFences) {
   world.registry.Restore(backup);
   EXPECT_EQ(Call(writer, Create("a")).code, AppendCode::kConflict);
   EXPECT_EQ(AnswerOf(in_flight).code, AppendCode::kUnknown);
+}
+
+// The same by one that was never handed a slot: it knows from its start how far the registry was.
+// Else one lane reserves the slot that is taken, and until it meets what lies there another admits
+// on rows that are stale.
+TEST_F(FenceHistories, A5_AProcessThatHasOnlyStartedKnowsHowFarItWas) {
+  Writer& writer = StartReady("w");
+  const MemoryRegistry::Backup backup = world.registry.Snapshot();
+  ASSERT_EQ(Commit(writer, Create("a")), 1u);
+  RunUntil([this] { return world.registry.Snapshot()->reservations.empty(); });
+  Writer& idle = StartReady("idle");
+  world.registry.Restore(backup);
+  idle.plan().Script({.call = kPut, .before = [&] { idle.process().SleepFor(seconds(1)); }});
+  Asked in_flight = Ask(idle, Create("b"));
+  world.sim().RunFor(milliseconds(10));
+  EXPECT_EQ(Call(idle, Create("a")).code, AppendCode::kConflict);
+  AnswerOf(in_flight);
 }
 
 // The registry that comes back still reserves slot n, which is a tombstone by now, and n+1 holds
@@ -233,6 +269,29 @@ TEST_F(FenceHistories, A20_AFenceBeginsAtTheLowestUnsettledSlot) {
   RunUntil([this] { return Fenced(); });
   EXPECT_TRUE(world.registry.Snapshot()->reservations.empty());
   EXPECT_EQ(Told(update, AnswerOf(asked)), 2u);
+}
+
+// Emptied, or from an older state, with a new incarnation or without: nobody writes, and the
+// resolver's next pass notices.
+TEST_F(FenceHistories, A22_ARegistryThatIsLostWhileNobodyWritesIsFenced) {
+  const auto nothing = std::make_shared<const MemoryRegistry::Rows>();
+  Writer& writer = StartReady("w");
+  StartReady("idle");
+  const auto lose = [&](const char* aggregate, const std::function<void()>& how) {
+    ASSERT_EQ(Commit(writer, Create(aggregate)), 1u);
+    RunUntil([this] { return world.registry.Snapshot()->reservations.empty(); });
+    const MemoryRegistry::Backup whole = world.registry.Snapshot();
+    how();
+    RunUntil([&] {
+      return Fenced() && world.registry.Snapshot()->control.next_slot > whole->control.next_slot;
+    });
+    EXPECT_EQ(world.registry.Snapshot()->commands, whole->commands) << aggregate;
+  };
+  lose("a", [&] { world.RestartRegistry(nothing); });
+  MemoryRegistry::Backup backup = world.registry.Snapshot();
+  lose("b", [&] { world.RestartRegistry(backup); });
+  backup = world.registry.Snapshot();
+  lose("c", [&] { world.registry.Restore(backup); });
 }
 
 }  // namespace

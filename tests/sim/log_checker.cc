@@ -97,20 +97,34 @@ class Judge {
 
 }  // namespace
 
-LogVerdict CheckLog(const MemoryObjectStore& store, const EventLogFormat& format,
-                    const std::vector<ToldCommitted>& told, const std::vector<EventId>& refused) {
+void DecodedLog::Update() {
+  std::map<SlotNumber, Entry> before = std::move(slots_);
+  slots_.clear();
+  for (const auto& [key, object] : store_.Snapshot()) {
+    const std::optional<SlotNumber> number = SlotOfKey(0, key);
+    if (!number) continue;
+    auto known = before.find(*number);
+    if (known != before.end() && known->second.bytes == object.bytes) {
+      slots_.insert(before.extract(known));
+    } else {
+      slots_.emplace(*number,
+                     Entry{object.bytes, DecodeSlot(*object.bytes, format_.log, 0, *number)});
+    }
+  }
+}
+
+LogVerdict CheckLog(const DecodedLog& log, const std::vector<ToldCommitted>& told,
+                    const std::vector<EventId>& refused) {
   LogVerdict verdict;
   Judge judge(verdict);
   SlotNumber last;
-  for (const auto& [key, object] : store.Snapshot()) {
-    std::optional<SlotNumber> number = SlotOfKey(0, key);
-    if (!number) continue;
+  for (const auto& [number, entry] : log.slots()) {
     ++verdict.slots;
-    if (*number != last.Next()) {
-      verdict.violations.push_back("a gap before slot " + std::to_string(number->value));
+    if (number != last.Next()) {
+      verdict.violations.push_back("a gap before slot " + std::to_string(number.value));
     }
-    last = *number;
-    Result<Slot> slot = DecodeSlot(*object.bytes, format.log, 0, *number);
+    last = number;
+    const Result<Slot>& slot = entry.slot;
     if (!slot.ok()) {
       verdict.violations.push_back(slot.error().ToString());
       continue;
@@ -123,19 +137,16 @@ LogVerdict CheckLog(const MemoryObjectStore& store, const EventLogFormat& format
   return verdict;
 }
 
-std::vector<std::string> CheckRegistry(MemoryObjectStore& store, const EventLogFormat& format,
-                                       MemoryRegistry& registry) {
+std::vector<std::string> CheckRegistry(const DecodedLog& log, const MemoryRegistry& registry) {
   std::vector<std::string> violations;
   const MemoryRegistry::Backup rows = registry.Snapshot();
   if (!rows->reservations.empty()) violations.push_back("a reservation was never settled");
   std::map<AggregateKey, AggregateRow> aggregates;
   std::size_t commands = 0;
-  for (const auto& [key, object] : store.Snapshot()) {
-    std::optional<SlotNumber> number = SlotOfKey(0, key);
-    if (!number) continue;
-    Result<Slot> slot = DecodeSlot(*object.bytes, format.log, 0, *number);
+  for (const auto& [number, entry] : log.slots()) {
+    const Result<Slot>& slot = entry.slot;
     if (!slot.ok()) continue;
-    if (rows->control.next_slot <= *number) violations.push_back("the registry lags the log");
+    if (rows->control.next_slot <= number) violations.push_back("the registry lags the log");
     for (const LoggedEvent& event : slot->events) {
       const Envelope& envelope = event.envelope;
       AggregateRow& row = aggregates[envelope.aggregate];

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,6 +21,7 @@ struct ToldCommitted {
   AggregateKey aggregate;
   SequenceNumber number;
   std::optional<SequenceNumber> expected;
+  Position position = {};
 };
 
 struct LogVerdict {
@@ -27,12 +29,32 @@ struct LogVerdict {
   std::uint64_t slots = 0, tombstones = 0, commands = 0, outcomes = 0;
 };
 
-// I1 to I6 over everything in the store, and against what clients were told.
-LogVerdict CheckLog(const MemoryObjectStore& store, const EventLogFormat& format,
-                    const std::vector<ToldCommitted>& told, const std::vector<EventId>& refused);
+// What lies in the slots of a store, decoded once for all who judge it. The store outlives it.
+class DecodedLog {
+ public:
+  struct Entry {
+    std::shared_ptr<const std::string> bytes;
+    Result<Slot> slot;
+  };
+  DecodedLog(const MemoryObjectStore& store, const EventLogFormat& format)
+      : store_(store), format_(format) {
+    Update();
+  }
+  // Decodes what is new in the store, or lies there instead.
+  void Update();
+  const std::map<SlotNumber, Entry>& slots() const { return slots_; }
+
+ private:
+  const MemoryObjectStore& store_;
+  const EventLogFormat format_;
+  std::map<SlotNumber, Entry> slots_;
+};
+
+// I1 to I6 over everything in the log, and against what clients were told.
+LogVerdict CheckLog(const DecodedLog& log, const std::vector<ToldCommitted>& told,
+                    const std::vector<EventId>& refused);
 
 // The registry is settled and equals the fold of the log. Call when everything is quiet.
-std::vector<std::string> CheckRegistry(MemoryObjectStore& store, const EventLogFormat& format,
-                                       MemoryRegistry& registry);
+std::vector<std::string> CheckRegistry(const DecodedLog& log, const MemoryRegistry& registry);
 
 }  // namespace saffron

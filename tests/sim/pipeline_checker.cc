@@ -12,7 +12,7 @@ using Fields = std::map<std::string, std::string>;
 // The members of a flat JSON object, values as text.
 Fields FieldsOf(const std::string& json) {
   Fields fields;
-  simdjson::dom::parser parser;
+  thread_local simdjson::dom::parser parser;
   simdjson::dom::object object;
   SAFFRON_ASSERT(parser.parse(json).get(object) == simdjson::SUCCESS);
   for (auto member : object) fields[std::string(member.key)] = simdjson::minify(member.value);
@@ -153,16 +153,11 @@ std::map<AggregateKey, Last> LastOutcomes(const std::vector<JudgedEvent>& events
 
 }  // namespace
 
-std::vector<JudgedEvent> EventsOf(const MemoryObjectStore& store, const EventLogFormat& format) {
+std::vector<JudgedEvent> EventsOf(const DecodedLog& log) {
   std::vector<JudgedEvent> events;
-  for (const auto& [key, object] : store.Snapshot()) {
-    std::optional<SlotNumber> number = SlotOfKey(0, key);
-    if (!number) continue;
-    Result<Slot> slot = DecodeSlot(*object.bytes, format.log, 0, *number);
-    SAFFRON_ASSERT(slot.ok());
-    for (const LoggedEvent& event : slot->events) {
-      events.push_back({event, std::string(slot->LineOf(event))});
-    }
+  for (const auto& [number, entry] : log.slots()) {
+    const Slot& slot = entry.slot.value();
+    for (const LoggedEvent& event : slot.events) events.push_back({event, slot.LineOf(event)});
   }
   return events;
 }
@@ -231,7 +226,7 @@ Violations CheckSearch(const std::vector<JudgedEvent>& events, MemorySearch& sea
 Violations CheckTopic(const std::vector<JudgedEvent>& events, const std::string& topic,
                       const std::vector<BusRecord>& records, TopicHistory history) {
   Violations violations;
-  std::map<std::string, std::size_t> places;  // by line
+  std::map<std::string_view, std::size_t> places;  // by line
   for (std::size_t i = 0; i < events.size(); ++i) {
     if (TopicOf(events[i].event.envelope.type) == topic) places.emplace(events[i].line, i);
   }

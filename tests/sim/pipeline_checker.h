@@ -5,26 +5,26 @@
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "adapters/memory/memory_graph.h"
-#include "adapters/memory/memory_object_store.h"
 #include "adapters/memory/memory_search.h"
-#include "eventlog/log_context.h"
 #include "ports/message_bus.h"
+#include "tests/sim/log_checker.h"
 
 namespace saffron {
 
 using Violations = std::vector<std::string>;
 
-// One event with the line that the bus must carry.
+// One event with the line that the bus must carry. Both are of the log that was decoded.
 struct JudgedEvent {
-  LoggedEvent event;
-  std::string line;
+  const LoggedEvent& event;
+  std::string_view line;
 };
 
 // All events in slot order.
-std::vector<JudgedEvent> EventsOf(const MemoryObjectStore& store, const EventLogFormat& format);
+std::vector<JudgedEvent> EventsOf(const DecodedLog& log);
 
 // Every command has one outcome, of its own aggregate and number, and it says what a model of
 // create, merge and delete says; a rejection changes nothing and has a reason that the model has

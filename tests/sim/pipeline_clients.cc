@@ -1,10 +1,10 @@
 // What the clients of a history do.
 #include "tests/sim/pipeline_history.h"
+#include "tests/sim/story.h"
 
 namespace saffron {
 namespace {
 
-constexpr int kClients = 4;
 constexpr std::uint32_t kInstances = 5;
 constexpr char kDatabase[] = "sim";
 
@@ -83,7 +83,85 @@ WriteRequest PipelineHistory::Draw() {
   for (std::size_t i = 0; i < items; ++i) {
     commands.push_back(DrawInstance("t" + std::to_string((first + i) % kInstances)));
   }
-  return RequestOf(std::move(commands));
+  WriteRequest request = RequestOf(std::move(commands));
+  if (request.kind == WriteKind::kTransaction) AddCheck(request);
+  return request;
+}
+
+// Now and then it depends on an instance that it does not write.
+void PipelineHistory::AddCheck(WriteRequest& request) {
+  const std::string id = "t" + std::to_string(world_.Below(kInstances));
+  for (const WriteCommand& command : request.commands) {
+    if (command.instance_id == id) return;
+  }
+  if (known_[id].number.value == 0) return;
+  request.checks.push_back({"Thing", id, known_[id].number});
+}
+
+// Two updates, the second on the number that the first will have if nothing goes wrong.
+void PipelineHistory::Burst() {
+  const std::string id = "t" + std::to_string(world_.Below(kInstances));
+  WriteCommand command;
+  command.operation = Operation::kUpdate;
+  command.class_id = "Thing";
+  command.instance_id = id;
+  command.body = R"({"value":)" + std::to_string(++next_value_) + "}";
+  command.expected_seq = known_[id].number;
+  WriteCommand next = command;
+  next.expected_seq = known_[id].number.Next();
+  TaskGroup pair(world_.environment());
+  pair.Spawn("first", [this, command] { Deliver(RequestOf({command})); });
+  pair.Spawn("second", [this, next] { Deliver(RequestOf({next})); });
+  pair.JoinAll();
+}
+
+// Reads what some client was told, with the number or the position of the acknowledgement.
+void PipelineHistory::ReadBack() {
+  PipelineNode* node = world_.AnyLive(kOms);
+  if (told_.empty() || node == nullptr) return;
+  const ToldCommitted& told = told_[world_.Below(static_cast<std::uint32_t>(told_.size()))];
+  ReadAsk ask;
+  ask.aggregate = told.aggregate;
+  const bool indexed = told.aggregate.type != AggregateType::kDatabase;
+  if (indexed && world_.Below(2) == 0) ask.store = ReadStore::kSearch;
+  if (world_.Below(2) == 0) {
+    ask.min_seq = told.number;
+  } else {
+    ask.min_position = told.position;
+  }
+  const std::uint64_t cuts = world_.power_cuts;
+  ReadSeen seen = node->Read(world_.environment(), ask, milliseconds(500 + world_.Below(4000)));
+  // One that was under way while the sinks went back in time proves nothing.
+  if (seen.answered && cuts == world_.power_cuts) record_.reads.push_back({ask, std::move(seen)});
+}
+
+void PipelineHistory::Record(const WriteRequest& request, const WriteAnswer& answer,
+                             Duration called, Duration returned) {
+  for (std::size_t i = 0; i < request.commands.size(); ++i) {
+    const WriteCommand& command = request.commands[i];
+    const ItemAnswer& item = answer.items[i];
+    ObservedCall call;
+    call.id = CommandIdOf(request, i);
+    call.aggregate = item.aggregate;
+    call.operation = command.operation;
+    call.expected = command.expected_seq;
+    call.called = called;
+    if (answer.code != WriteCode::kUnknown) call.returned = returned;
+    call.code = item.code;
+    // Some items of a transaction say no more than that it was refused.
+    if (item.code == WriteCode::kAccepted && answer.code != WriteCode::kAccepted) {
+      call.code = WriteCode::kTransactionFailed;
+    }
+    call.actual = item.actual_seq;
+    // A check that failed is told in the place of the last item.
+    if (answer.index >= request.commands.size() && i + 1 == request.commands.size()) {
+      const WriteCheck& check = request.checks.at(answer.index - request.commands.size());
+      call.aggregate = AggregateKey::Instance(kDatabase, "main", check.class_id, check.instance_id);
+      call.operation = Operation::kUpdate;
+      call.expected = check.expected;
+    }
+    record_.calls.push_back(std::move(call));
+  }
 }
 
 // What the client learns, and what it was promised. True: it knows what became of the request.
@@ -101,8 +179,8 @@ bool PipelineHistory::Observe(const WriteRequest& request, const WriteAnswer& an
     }
     if (item.code == WriteCode::kNotFound) known.present = false;
     if (answer.code != WriteCode::kAccepted) continue;
-    told_.push_back(
-        {item.command_id, item.aggregate, item.number, request.commands[i].expected_seq});
+    told_.push_back({item.command_id, item.aggregate, item.number, request.commands[i].expected_seq,
+                     item.position});
     if (item.number < known.number) continue;
     known = {item.number, request.commands[i].operation != Operation::kDelete};
   }
@@ -118,18 +196,36 @@ bool PipelineHistory::Observe(const WriteRequest& request, const WriteAnswer& an
 bool PipelineHistory::Deliver(WriteRequest request) {
   SimProcess& self = world_.environment();
   bool in_doubt = false;
+  if (request.kind == WriteKind::kTransaction) {
+    ObservedTransaction transaction;
+    for (std::size_t i = 0; i < request.commands.size(); ++i) {
+      transaction.ids.push_back(CommandIdOf(request, i));
+    }
+    for (const WriteCheck& check : request.checks) {
+      transaction.checks.emplace_back(
+          AggregateKey::Instance(kDatabase, "main", check.class_id, check.instance_id),
+          check.expected);
+    }
+    record_.transactions.push_back(std::move(transaction));
+  }
   for (int attempt = 0; attempt < 6 && !self.StopRequested(); ++attempt) {
     PipelineNode* node = world_.AnyLive(kOms);
     if (node == nullptr) {
       self.SleepFor(milliseconds(200));
       continue;
     }
+    world_.sim().Remark([&] { return "asks " + node->process().name() + ": " + TextOf(request); });
+    const Duration called = world_.sim().Now();
     WriteAnswer answer = node->Call(self, request, milliseconds(300 + world_.Below(3000)));
+    Record(request, answer, called, world_.sim().Now());
+    world_.sim().Remark([&] { return "hears: " + TextOf(answer); });
     const bool known = Observe(request, answer);
     if (answer.code == WriteCode::kAccepted) return true;
     // A refusal is of the attempt that got it: an earlier one may still be under way.
     in_doubt = in_doubt || answer.code == WriteCode::kUnknown;
     if (known) break;
+    // Without a key the client has its id from the answer only.
+    if (!request.keyed && answer.request_id == EventId()) break;
     request.keyed = true;
     self.SleepFor(milliseconds(world_.Below(200)));
   }
@@ -159,16 +255,22 @@ void PipelineHistory::MakeOntology() {
 
 void PipelineHistory::Client() {
   SimProcess& self = world_.environment();
-  for (int i = 0; i < 10 && !self.StopRequested(); ++i) {
+  for (std::uint32_t i = 0; i < plan_.requests && !self.StopRequested(); ++i) {
     self.SleepFor(milliseconds(world_.Below(500)));
-    Deliver(Draw());
+    const std::uint32_t what = world_.Below(12);
+    if (what == 0) {
+      Burst();
+    } else {
+      Deliver(Draw());
+    }
+    if (what < 3) ReadBack();
   }
 }
 
 void PipelineHistory::Clients() {
   MakeOntology();
   TaskGroup clients(world_.environment());
-  for (int c = 0; c < kClients; ++c) clients.Spawn("client", [this] { Client(); });
+  for (std::uint32_t c = 0; c < plan_.clients; ++c) clients.Spawn("client", [this] { Client(); });
   clients.JoinAll();
   clients_done_ = true;
 }

@@ -71,9 +71,11 @@ class PipelineHistories : public testing::Test {
   void TearDown() override {
     if (!damaged.empty()) world.sim().RunFor(seconds(4));  // the publisher looks at the bus
     Settle();
-    EXPECT_THAT(JudgePipeline(world, damaged), testing::IsEmpty());
+    DecodedLog log(world.store, world.format);
+    EXPECT_THAT(JudgePipeline(world, log, damaged), testing::IsEmpty());
     world.StopAll();
-    EXPECT_THAT(CheckLog(world.store, world.format, told, {}).violations, testing::IsEmpty());
+    log.Update();
+    EXPECT_THAT(CheckLog(log, told, {}).violations, testing::IsEmpty());
   }
   static PipelineOptions Faultless(PipelineOptions options) {
     options.lost_answer_one_in = 0;

@@ -1,135 +1,211 @@
 #include "tests/sim/pipeline_history.h"
 
+#include "services/oms/command_status.h"
+#include "services/worker/parking.h"
+#include "tests/sim/extra_checks.h"
+
 namespace saffron {
 namespace {
 
-PipelineOptions OptionsOf(std::uint64_t seed, LogLevel log_level) {
-  RandomBits draw(seed * 7919);
+PipelineOptions OptionsOf(const PipelinePlan& plan, LogLevel log_level) {
   PipelineOptions options;
-  options.seed = seed;
-  options.max_outstanding = 4 + draw.Below(6);
-  options.partitions = 1 + draw.Below(3);
-  options.rates.fail_before = draw.Below(40);
-  options.rates.lost_answer = draw.Below(40);
-  options.rates.late = draw.Below(40);
-  options.rates.repeated = draw.Below(20);
-  options.rates.slow = draw.Below(30);
-  options.rates.slow_max = milliseconds(300);
-  options.rates.late_max = seconds(5);
+  options.seed = plan.seed;
+  options.max_outstanding = plan.max_outstanding;
+  options.partitions = plan.partitions;
+  options.deployed = plan.processes.size() > 1;
+  options.rates = plan.rates;
+  options.lost_answer_one_in = plan.lost_answer_one_in;
+  options.skew_ms = 1000 * plan.skew_s;
+  options.claim_retention = milliseconds(plan.prune_ms);
+  options.kept_trace_lines = plan.kept_trace_lines;
   options.log_level = log_level;
   return options;
 }
 
-constexpr std::uint32_t kWorkerRoles = kOntologyWorkerRole | kInstanceWorkerRole | kGraphRole;
+constexpr std::string_view kTopics[] = {kDatabaseCommandsTopic, kOntologyCommandsTopic,
+                                        kInstanceCommandsTopic, kOntologyEventsTopic,
+                                        kInstanceEventsTopic};
+
+// Faults have ended so long ago at the latest when everything is settled.
+constexpr Duration kSettlesWithin = seconds(90);
 
 }  // namespace
 
-PipelineHistory::PipelineHistory(std::uint64_t seed, LogLevel log_level)
-    : world_(OptionsOf(seed, log_level)), topology_(static_cast<Topology>(world_.Below(3))) {}
+PipelineHistory::PipelineHistory(const PipelinePlan& plan, LogLevel log_level)
+    : plan_(plan), world_(OptionsOf(plan, log_level)) {}
 
 void PipelineHistory::StartNodes() {
-  switch (topology_) {
-    case Topology::kSingle: world_.Start("one", kAllRoles); return;
-    case Topology::kReplicas:
-      world_.Start("left", kAllRoles);
-      world_.Start("right", kAllRoles);
-      return;
-    case Topology::kSplit:
-      world_.Start("oms", kOms | kPublisher);
-      world_.Start("worker-1", kWorkerRoles);
-      world_.Start("worker-2", kWorkerRoles | kProjectionRole);
-      return;
+  for (std::uint32_t roles : plan_.processes) {
+    world_.Start("host-" + std::to_string(++hosts_), roles);
   }
 }
 
-void PipelineHistory::Disturb(int step) {
-  const std::uint32_t what = world_.Below(16);
+void PipelineHistory::Count(const std::string& of, Disturbance kind) {
+  ++report_.counts.coverage[{of, std::string(DisturbanceName(kind))}];
+  world_.sim().Remark(
+      [&] { return "DISTURBANCE " + std::string(DisturbanceName(kind)) + ": " + of; });
+}
+
+void PipelineHistory::CountRoles(std::uint32_t roles, Disturbance kind) {
+  static constexpr std::string_view kNames[] = {
+      "oms", "publisher", "ontology worker", "instance worker", "graph writer", "projection"};
+  for (std::size_t i = 0; i < std::size(kNames); ++i) {
+    if ((roles >> i & 1) != 0) Count(std::string(kNames[i]), kind);
+  }
+}
+
+void PipelineHistory::Disturb(const PlannedDisturbance& what) {
+  switch (what.kind) {
+    case Disturbance::kCrash:
+    case Disturbance::kStop:
+    case Disturbance::kClockJump:
+    case Disturbance::kPause: return DisturbProcess(what);
+    case Disturbance::kKept: backup_ = world_.registry.Snapshot(); return world_.KeepSinks();
+    case Disturbance::kRegistryRestart:
+    case Disturbance::kRegistryEmptied:
+    case Disturbance::kRegistryClockJump:
+    case Disturbance::kRegistryRestore: return DisturbRegistry(what);
+    case Disturbance::kTopicDeleted:
+    case Disturbance::kOffsetsBack:
+    case Disturbance::kTopicCut: return DisturbTopic(what);
+    case Disturbance::kCheckpointKept:
+    case Disturbance::kCheckpointRestore:
+    case Disturbance::kCheckpointDeleted: return DisturbCheckpoint(what);
+    case Disturbance::kCheckpointDamaged:
+    case Disturbance::kSlotFlipped:
+    case Disturbance::kSlotCut: return DamageObject(what);
+    case Disturbance::kStoreAway:
+    case Disturbance::kStoreFull: return TroubleStore(what);
+    case Disturbance::kPowerCut:
+      for (std::uint32_t roles : plan_.processes) CountRoles(roles, what.kind);
+      return world_.CutPower();
+    case Disturbance::kCount: return;
+  }
+}
+
+void PipelineHistory::DisturbProcess(const PlannedDisturbance& what) {
   PipelineNode* node = world_.AnyLive(kAllRoles);
-  if (what < 4 && node != nullptr) {
-    // Crash or orderly stop; the replacement has the same host name or another.
-    what < 3 ? world_.Crash(*node) : world_.Stop(*node);
-    ++report_.crashes;
-    const bool same = world_.Below(2) == 0;
-    world_.Start(same ? node->host() : "host-" + std::to_string(step), node->roles());
-  } else if (what < 6 && node != nullptr) {
-    ++report_.pauses;
-    node->process().PauseFor(milliseconds(world_.Below(7000)));
-  } else if (what == 6) {
-    backup_ = world_.registry.Snapshot();
-  } else if (what == 7) {
-    ++report_.registry_restarts;
-    world_.RestartRegistry(world_.Below(2) == 0 ? backup_ : nullptr);
-  } else if (what < 11) {
-    DisturbStores();
+  if (node == nullptr) return;
+  CountRoles(node->roles(), what.kind);
+  if (what.kind == Disturbance::kClockJump) {
+    return node->process().SetWallOffset(milliseconds(std::int64_t{what.pick % 60'000} - 30'000));
   }
+  if (what.kind == Disturbance::kPause) {
+    return node->process().PauseFor(milliseconds(what.pick % 7000));
+  }
+  if (what.kind == Disturbance::kCrash) ++crashes_;
+  what.kind == Disturbance::kCrash ? world_.Crash(*node) : world_.Stop(*node);
+  // The replacement has the same host name or another.
+  const bool same = what.pick % 2 == 0;
+  world_.Start(same ? node->host() : "host-" + std::to_string(++hosts_), node->roles());
 }
 
-void PipelineHistory::DisturbStores() {
-  static constexpr std::string_view kTopics[] = {kOntologyCommandsTopic, kInstanceCommandsTopic,
-                                                 kInstanceEventsTopic, kOntologyEventsTopic};
-  const std::string topic(kTopics[world_.Below(4)]);
-  Result<TopicState> state = world_.bus.Describe(topic);
-  Result<StoredObject> checkpoint = world_.store.Get(kPipelineCheckpoint);
-  switch (world_.Below(5)) {
-    case 0:
-      if (!state.ok()) return;
-      ++report_.bus_losses;
-      topics_history_[topic] = TopicHistory::kMade;  // and forgets what was cut
-      world_.bus.DeleteTopic(topic);
-      return;
-    case 1: {
-      if (!state.ok()) return;
-      const std::uint32_t partition = world_.Below(world_.options.partitions);
-      const auto end = static_cast<std::uint32_t>(state->end_offsets[partition]);
-      ++report_.bus_losses;
-      topics_history_[topic] = TopicHistory::kCut;
-      world_.bus.Truncate(topic, partition, world_.Below(end + 1));
-      return;
-    }
-    case 2:
-      ++report_.checkpoint_losses;
-      SAFFRON_ASSERT(world_.store.Delete(kPipelineCheckpoint).ok());
-      return;
-    case 3:
-      if (!old_checkpoint_) return;
-      ++report_.checkpoint_losses;
-      SAFFRON_ASSERT(world_.store.Put(kPipelineCheckpoint, old_checkpoint_->bytes).ok());
-      return;
-    default:
-      if (checkpoint.ok()) old_checkpoint_ = *checkpoint;
+void PipelineHistory::DisturbRegistry(const PlannedDisturbance& what) {
+  const bool restore = what.kind == Disturbance::kRegistryRestore;
+  if (restore && backup_ == nullptr) return;
+  Count("registry", what.kind);
+  if (what.kind == Disturbance::kRegistryEmptied) return world_.EmptyRegistry();
+  if (what.kind == Disturbance::kRegistryClockJump) {
+    return world_.MoveRegistryClock(std::int64_t{what.pick % 8000} - 3000);
   }
+  world_.RestartRegistry(restore ? backup_ : nullptr);
+}
+
+void PipelineHistory::DamageObject(const PlannedDisturbance& what) {
+  std::string key = kPipelineCheckpoint;
+  const bool slot = what.kind != Disturbance::kCheckpointDamaged;
+  if (slot) {
+    const std::uint64_t last = world_.LastSlot().value;
+    if (last == 0) return;
+    // Mostly a new one: the old ones are hardly read.
+    const std::uint64_t back = what.pick % 4 != 0 ? what.pick / 4 % 3 : what.pick / 4 % last;
+    key = SlotKey(0, SlotNumber(last - std::min(back, last - 1)));
+  }
+  if (!world_.store.Contains(key)) return;
+  Count(slot ? "slot" : "checkpoint", what.kind);
+  damaged_ = true;
+  world_.Damage(key, what.kind == Disturbance::kSlotCut, what.pick / 16,
+                milliseconds(what.pick / 16 % 4000));
+}
+
+void PipelineHistory::TroubleStore(const PlannedDisturbance& what) {
+  const auto store = static_cast<Store>(what.pick % static_cast<std::uint32_t>(Store::kCount));
+  Count(std::string(StoreName(store)), what.kind);
+  world_.Trouble(store,
+                 what.kind == Disturbance::kStoreAway ? StoreTrouble::kAway : StoreTrouble::kFull,
+                 milliseconds(what.pick / 8 % 5000));
+}
+
+void PipelineHistory::DisturbTopic(const PlannedDisturbance& what) {
+  if (what.kind == Disturbance::kOffsetsBack) {
+    static constexpr const char* kGroups[] = {"ontology_worker-group", "instance_worker-group",
+                                              "projection_worker-group"};
+    Count("bus", what.kind);
+    return world_.bus.MoveOffsetsBack(kGroups[what.pick % 3], what.pick / 3 % 20);
+  }
+  // Not the first: the worker's other topic is enough.
+  const std::string topic(kTopics[1 + what.pick % (std::size(kTopics) - 1)]);
+  Result<TopicState> state = world_.bus.Describe(topic);
+  if (!state.ok()) return;
+  Count("bus", what.kind);
+  if (what.kind == Disturbance::kTopicDeleted) {
+    topics_history_[topic] = TopicHistory::kMade;  // and forgets what was cut
+    world_.bus.DeleteTopic(topic);
+    return;
+  }
+  topics_history_[topic] = TopicHistory::kCut;
+  const std::uint32_t partition = what.pick / 8 % plan_.partitions;
+  world_.bus.Truncate(topic, partition, what.pick / 64 % (state->end_offsets[partition] + 1));
+}
+
+void PipelineHistory::DisturbCheckpoint(const PlannedDisturbance& what) {
+  if (what.kind == Disturbance::kCheckpointKept) {
+    Result<StoredObject> checkpoint = world_.store.Get(kPipelineCheckpoint);
+    if (checkpoint.ok()) old_checkpoint_ = *checkpoint;
+    return;
+  }
+  if (what.kind == Disturbance::kCheckpointRestore && !old_checkpoint_) return;
+  Count("checkpoint", what.kind);
+  const Status done = what.kind == Disturbance::kCheckpointDeleted
+                          ? world_.store.Delete(kPipelineCheckpoint)
+                          : world_.store.Put(kPipelineCheckpoint, old_checkpoint_->bytes);
+  SAFFRON_ASSERT(done.ok());
 }
 
 bool PipelineHistory::RunChaos() {
-  for (int step = 0; step < 12; ++step) {
-    RunResult ran = world_.sim().RunFor(milliseconds(world_.Below(1200)));
+  for (const PlannedDisturbance& what : plan_.disturbances) {
+    RunResult ran = world_.sim().RunFor(what.after);
     if (ran.end == RunEnd::kStuck) {
       report_.violations.push_back(ran.report);
       return false;
     }
-    Disturb(step);
+    CheckBounds();
+    Violations claims = CheckClaims(world_.registry);
+    report_.violations.insert(report_.violations.end(), claims.begin(), claims.end());
+    if (!report_.violations.empty()) return false;
+    Disturb(what);
   }
+  world_.sim().RunFor(plan_.calm_after);
   return true;
 }
 
-Violations JudgePipeline(PipelineWorld& world,
+Violations JudgePipeline(PipelineWorld& world, const DecodedLog& log,
                          const std::map<std::string, TopicHistory>& topics_history) {
   Violations violations;
   const auto add = [&violations](const Violations& more) {
     violations.insert(violations.end(), more.begin(), more.end());
   };
   std::map<std::string, std::vector<BusRecord>> topics;
-  for (std::string_view topic :
-       {kDatabaseCommandsTopic, kOntologyCommandsTopic, kInstanceCommandsTopic,
-        kOntologyEventsTopic, kInstanceEventsTopic}) {
+  for (std::string_view topic : kTopics) {
     topics.emplace(topic, world.Records(std::string(topic)));
   }
-  add(CheckRegistry(world.store, world.format, world.registry));
+  add(CheckRegistry(log, world.registry));
+  add(CheckClaims(world.registry));
   const Result<std::vector<ParkedRow>> rows = world.registry.Parked("", std::nullopt, 100);
   for (const ParkedRow& parked : *rows) {
     violations.push_back("parked: " + parked.key.aggregate.ToString() + ": " + parked.reason);
   }
-  const std::vector<JudgedEvent> events = EventsOf(world.store, world.format);
+  const std::vector<JudgedEvent> events = EventsOf(log);
   add(CheckDecisions(events, {"too_large", "discarded"}));
   add(CheckGraph(events, world.graph));
   add(CheckSearch(events, world.search));
@@ -141,42 +217,118 @@ Violations JudgePipeline(PipelineWorld& world,
   return violations;
 }
 
+void PipelineHistory::CheckBounds() {
+  const std::string unbounded = world_.Unbounded();
+  if (!unbounded.empty()) report_.violations.push_back(unbounded);
+}
+
+// Something could not be read, or processes died as often on a command as it is tried.
+bool PipelineHistory::MayBeParked() const {
+  const FaultCounts& counts = world_.counts;
+  const std::uint64_t at_calls =
+      counts.Of(FaultKind::kCrashBefore) + counts.Of(FaultKind::kCrashAfter);
+  return damaged_ || at_calls + crashes_ + world_.power_cuts >= ClaimTerms().max_attempts;
+}
+
+void PipelineHistory::Operate(PipelineNode& node) {
+  while (node.process().SleepFor(milliseconds(500))) {
+    const Result<std::vector<ParkedRow>> rows = world_.registry.Parked("", std::nullopt, 100);
+    for (const ParkedRow& row : *rows) {
+      // One that fails is tried again.
+      (void)ReplayParked(node.context(), node.append(), world_.registry, row.key,
+                         node.process().Now() + seconds(5));
+    }
+  }
+}
+
+// What is not settled when it must be; empty: everything is.
+std::string PipelineHistory::Settle(PipelineNode& node) {
+  const Duration healed = world_.sim().Now();
+  TaskGroup operators(node.process());
+  std::string unsettled = "the clients are not done";
+  bool operating = false;
+  while (world_.sim().Now() < healed + kSettlesWithin && !unsettled.empty()) {
+    RunResult ran = world_.sim().RunFor(milliseconds(200));
+    if (ran.end == RunEnd::kStuck) return ran.report;
+    CheckBounds();
+    if (MayBeParked() && !operating && node.ready()) {
+      operating = true;
+      operators.Spawn("operator", [this, &node] { Operate(node); });
+    }
+    // Late puts land, losses of the bus are noticed.
+    const bool quiet = world_.sim().Now() > healed + seconds(13);
+    if (clients_done_ && quiet) unsettled = world_.Unsettled();
+  }
+  report_.settled_after = world_.sim().Now() - healed;
+  if (unsettled.empty()) CheckStatuses(node);
+  if (unsettled.empty()) {
+    log_.Update();
+    Violations found = JudgePipeline(world_, log_, topics_history_);
+    report_.violations.insert(report_.violations.end(), found.begin(), found.end());
+  }
+  world_.StopAll();
+  operators.JoinAll();
+  return unsettled;
+}
+
+// Everything acknowledged is COMPLETED or FAILED.
+void PipelineHistory::CheckStatuses(PipelineNode& node) {
+  std::vector<EventId> ids;
+  for (const ToldCommitted& one : told_) ids.push_back(one.command);
+  auto task = node.process().Spawn("statuses", [&] {
+    CommandStatuses statuses(node.context(), node.claims(), node.graph());
+    const Result<std::vector<CommandStatus>> found = statuses.Of(ids);
+    if (!found.ok()) return report_.violations.push_back(found.error().ToString());
+    for (const CommandStatus& status : *found) {
+      if (status.final()) continue;
+      report_.violations.push_back("acknowledged and in the end " +
+                                   std::string(StatusName(status.kind)) + ": " +
+                                   status.id.ToString());
+    }
+  });
+  task->Join();
+}
+
 PipelineReport PipelineHistory::Execute() {
   StartNodes();
   TaskGroup clients(world_.environment());
   clients.Spawn("clients", [this] { Clients(); });
   if (RunChaos()) {
     world_.Heal();
-    world_.Start("last", kAllRoles);
-    // Late puts land, losses of the bus are noticed.
-    world_.sim().RunFor(seconds(7));
-    const Duration deadline = world_.sim().Now() + seconds(120);
-    std::string unsettled = "the clients are not done";
-    while (world_.sim().Now() < deadline && !unsettled.empty()) {
-      RunResult ran = world_.sim().RunFor(milliseconds(200));
-      if (ran.end == RunEnd::kStuck) {
-        unsettled = ran.report;
-        break;
-      }
-      if (clients_done_) unsettled = world_.Unsettled();
-    }
-    if (unsettled.empty()) {
-      Violations found = JudgePipeline(world_, topics_history_);
-      report_.violations.insert(report_.violations.end(), found.begin(), found.end());
-    } else {
+    const std::string unsettled = Settle(world_.Start("last", kAllRoles));
+    if (!unsettled.empty()) {
       report_.violations.push_back("no progress after the faults ended: " + unsettled);
     }
   }
   world_.StopAll();
   clients.JoinAll();
-  report_.log = CheckLog(world_.store, world_.format, told_, refused_);
-  report_.violations.insert(report_.violations.end(), report_.log.violations.begin(),
-                            report_.log.violations.end());
-  report_.trace_hash = world_.sim().TraceHash();
-  report_.acknowledged = told_.size();
-  report_.faults = world_.counts;
-  report_.switches = world_.sim().switches();
+  Finish();
   return std::move(report_);
+}
+
+void PipelineHistory::Finish() {
+  const auto add = [this](const Violations& more) {
+    report_.violations.insert(report_.violations.end(), more.begin(), more.end());
+  };
+  log_.Update();
+  const LogVerdict log = CheckLog(log_, told_, refused_);
+  add(log.violations);
+  add(CheckClients(EventsOf(log_), record_));
+  report_.trace_hash = world_.sim().TraceHash();
+  report_.switches = world_.sim().switches();
+  HistoryCounts& counts = report_.counts;
+  counts.histories = 1;
+  counts.large = log.commands >= 100;
+  counts.commands = log.commands;
+  counts.outcomes = log.outcomes;
+  counts.slots = log.slots;
+  counts.acknowledged = told_.size();
+  counts.reads = record_.reads.size();
+  counts.port_calls = world_.counts.calls;
+  counts.virtual_time = world_.sim().Now();
+  for (const auto& [at, count] : world_.counts.by_call) {
+    counts.coverage[{at.first, std::string(FaultName(at.second))}] += count;
+  }
 }
 
 }  // namespace saffron

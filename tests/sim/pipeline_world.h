@@ -13,8 +13,11 @@
 #include "adapters/memory/memory_search.h"
 #include "eventlog/append_log.h"
 #include "services/oms/command_service.h"
+#include "services/oms/progress.h"
+#include "services/projection/progress.h"
 #include "services/projection/projection.h"
 #include "services/publisher/publisher.h"
+#include "services/worker/claim_pruner.h"
 #include "services/worker/command_worker.h"
 #include "services/worker/graph_writer.h"
 #include "testing/faults/faulty_ports.h"
@@ -41,12 +44,31 @@ struct PipelineOptions {
   Duration worker_lease = seconds(3);
   Duration sweep_every = seconds(4);
   std::size_t sweep_most = 2000;
+  Duration claim_retention{0};           // 0: claims are never pruned
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
+  std::uint32_t skew_ms = 0;             // clocks of processes are off by up to that
+  std::size_t max_queued_events = 64;
+  // As the processes of a deployment: several reads of the log at once, settling waits for more.
+  bool deployed = false;
   std::size_t kept_trace_lines = 0;
   LogLevel log_level = LogLevel::kOff;  // of what the processes log to standard output
 };
 
 class PipelineNode;
+
+// A read of one aggregate that must not be older than what it names.
+struct ReadAsk {
+  ReadStore store = ReadStore::kGraph;
+  AggregateKey aggregate;
+  std::optional<SequenceNumber> min_seq;
+  std::optional<Position> min_position;
+};
+struct ReadSeen {
+  bool answered = false;
+  SequenceNumber version;  // 0: nothing is there
+  Lifecycle lifecycle = Lifecycle::kAbsent;
+  std::string document;
+};
 
 class PipelineWorld {
  public:
@@ -68,6 +90,18 @@ class PipelineWorld {
   PipelineNode* AnyLive(std::uint32_t role);
   // The engine of the registry is restarted; with a backup, from an older state.
   void RestartRegistry(const MemoryRegistry::Backup& backup);
+  // Loses every row.
+  void EmptyRegistry() { RestartRegistry(std::make_shared<MemoryRegistry::Rows>()); }
+  void MoveRegistryClock(std::int64_t by_ms) { engine_offset_ms_ += by_ms; }
+  // For a while.
+  void Trouble(Store store, StoreTrouble trouble, Duration how_long);
+  // Flips a bit of an object, or cuts it; puts it right after a while.
+  void Damage(const std::string& key, bool cut, std::uint32_t pick, Duration how_long);
+  // Everything stops at once. Sinks come back as they were at the last KeepSinks.
+  void KeepSinks();
+  void CutPower();
+  // What may not grow grows: the first such thing, for people.
+  std::string Unbounded();
   // No more faults: everything must settle.
   void Heal();
   // Ends all processes and their fibers.
@@ -84,6 +118,9 @@ class PipelineWorld {
  private:
   friend class PipelineNode;
 
+  void CrashAndRestart(PipelineNode& node);
+  void Mend(const std::string& key);
+
   Simulation sim_;
   FaultRates rates_;
   std::uint32_t lost_answer_one_in_;
@@ -98,8 +135,19 @@ class PipelineWorld {
   MemorySearch search;
   EventLogFormat format;
   FaultCounts counts;
+  std::uint64_t power_cuts = 0;
 
  private:
+  struct DamagedObject {
+    MemoryObjectStore::Object whole;
+    std::shared_ptr<const std::string> damaged;
+  };
+  StoreTroubles troubles_{};
+  std::map<std::string, DamagedObject> damaged_;
+  std::optional<MemoryGraph::Contents> kept_graph_;
+  std::shared_ptr<const MemorySearch::Generation> kept_search_;
+  std::int64_t engine_offset_ms_ = 0;
+  bool ending_ = false;
   std::vector<std::unique_ptr<PipelineNode>> nodes_;
   int incarnations_ = 1;
   int runs_ = 0;
@@ -122,6 +170,11 @@ class PipelineNode {
   bool ready() { return live() && append_ != nullptr; }
   // Called from a fiber of `client`. kUnknown when no answer came in time.
   WriteAnswer Call(Runtime& client, WriteRequest request, Duration timeout);
+  // Likewise. Not answered: not in time, or an outage.
+  ReadSeen Read(Runtime& client, const ReadAsk& ask, Duration timeout);
+  // Called from a fiber of this process.
+  ClaimRegistry& claims() { return claims_; }
+  GraphStore& graph() { return graph_; }
   LogContext& context() { return *context_; }
   AppendLog& append() { return *append_; }
   FaultPlan& plan() { return plan_; }
@@ -131,6 +184,7 @@ class PipelineNode {
 
   void Main();
   void StartOms();
+  void Serve(const ReadAsk& ask, Instant deadline, ReadSeen& seen);
   void StartWorker(TaskGroup& services, std::string_view handler, std::vector<std::string> topics);
   void StartFollowers(TaskGroup& services);
 
@@ -151,7 +205,9 @@ class PipelineNode {
   std::unique_ptr<OntologyCatalog> catalog_;
   std::unique_ptr<RequestTasks> requests_;
   std::unique_ptr<CommandService> service_;
+  std::unique_ptr<StoredProgress> stored_progress_;
   std::vector<std::unique_ptr<CommandWorker>> workers_;
+  std::unique_ptr<ClaimPruner> pruner_;
   std::unique_ptr<Publisher> publisher_;
   std::unique_ptr<GraphWriter> graph_writer_;
   std::unique_ptr<ProjectionProgress> progress_;

@@ -202,6 +202,9 @@ class AcceptanceTest(unittest.TestCase):
 
     def everything(self):
         verified = self.verified()  # it waits until the search index is there too
+        # How often the publisher wrote, and not what.
+        for how_often in ("bus_records", "index_entries"):
+            del verified["compared"][how_often]
         return verified, {class_id: self.documents(class_id) for class_id in self.data.counts}
 
     def rebuild(self, target):

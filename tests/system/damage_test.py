@@ -1,6 +1,7 @@
 """Stored bytes that are not what was written: of a slot, found on read, named, served to nobody; of
 a derived file, no answer changes or the damage is told."""
 import glob
+import json
 import os
 import random
 import shutil
@@ -17,6 +18,9 @@ ORDER = {"id": "Order", "properties": [
 ORDERS = 12
 NOTE = b"as it was written"
 # Files that a trial damages, each in so many places: every trial starts a server.
+OBJECTS = int(os.environ.get("SAFFRON_DAMAGE_OBJECTS", "12"))  # of the log, at most 20
+POSITIONS = int(os.environ.get("SAFFRON_DAMAGE_POSITIONS", "6"))  # beside the named ones
+CUTS = 4
 TRIALS = int(os.environ.get("SAFFRON_DAMAGE_TRIALS", "4"))
 
 
@@ -43,8 +47,8 @@ class DamageTest(unittest.TestCase):
                              for i in range(ORDERS))):
             status, answer, _ = self.server.ask("POST", f"/api/v1{path}?wait=20", body)
             self.assertEqual(status, 200, answer)
+        self.digest = self.server.verify()["digest"]  # waits for the index, too
         self.answers = self.all_answers()
-        self.digest = self.server.verify()["digest"]
         self.assertEqual(self.server.stop()[0], 0)
         self.home = self.server.data_dir
         self.slots = sorted(glob.glob(self.home + "/objects/events/000/*/*.jsonl"))
@@ -105,6 +109,74 @@ class DamageTest(unittest.TestCase):
         self.assertIn("read_failed", self.server.tail())
         report = self.server.verify()
         self.assertTrue(report["clean"], report)
+
+    def flips_of(self, slot):
+        """Bits of every class of bytes: each member of the header, its line end, and of the events
+        their first, last and some other bytes and line ends."""
+        with open(slot, "rb") as file:
+            written = file.read()
+        header = written.index(b"\n")
+        places = [written.index(name) + 3 for name in (
+            b'"format"', b'"log_id"', b'"slot"', b'"kind"', b'"batch_id"', b'"writer"',
+            b'"reserved_at"', b'"count"', b'"bytes"', b'"sha256"')]
+        places += [written.index(b'"sha256":') + 12, header, header + 1, len(written) - 1]
+        places += [self.random.randrange(header + 1, len(written)) for _ in range(POSITIONS)]
+        return [place * 8 + self.random.randrange(8) for place in places]
+
+    def test_every_flip_and_cut_of_the_log_is_found(self):
+        """One in each of several objects at a time, and verify must name every one of them."""
+        self.server.start()
+        objects = self.random.sample(self.slots, min(OBJECTS, len(self.slots), 20))
+        whole = {}
+        for slot in objects:
+            with open(slot, "rb") as file:
+                whole[slot] = file.read()
+        bits = {slot: self.flips_of(slot) for slot in objects}
+        tried = found = 0
+        for turn in range(len(bits[objects[0]]) + CUTS):
+            for slot in objects:
+                if turn < CUTS:
+                    os.truncate(slot, self.random.randrange(len(whole[slot])))
+                else:
+                    flip(slot, bits[slot][turn - CUTS])
+            told = {one["where"] for one in self.verdict()["differences"]}
+            for slot in objects:
+                tried += 1
+                found += "events/000/" + os.path.basename(slot) in told
+                with open(slot, "wb") as file:
+                    file.write(whole[slot])
+        print(f"log: {len(objects)} objects x {tried // len(objects)} positions: "
+              f"{found} of {tried} found")
+        self.assertEqual(found, tried)
+        self.assertTrue(self.server.verify()["clean"])
+
+    def verdict(self):
+        return json.loads(self.server.command("verify", "--json", check=False).stdout)
+
+    def test_a_document_flipped_in_a_sink_is_served_and_found(self):
+        for part in ("graph", "search"):
+            self.end_server()
+            home = self.copy("flipped-" + part)
+            flipped = 0
+            for path in glob.glob(f"{home}/{part}/*"):
+                with open(path, "rb") as file:
+                    stored = file.read()
+                at = stored.find(NOTE)
+                while at >= 0:  # every copy of every document that holds it
+                    flip(path, at * 8)
+                    flipped += 1
+                    at = stored.find(NOTE, at + 1)
+            self.assertGreater(flipped, 0)
+            self.server = Server(home).start()
+            found = self.verdict()
+            self.assertFalse(found["clean"], found)
+            self.assertTrue(any(one["where"].startswith(part + ": Instance shop:main:Order:O-")
+                                for one in found["differences"]), found)
+            changed = self.all_answers() != self.answers
+            self.assertEqual(changed, part == "graph", "instances are read from the graph")
+            self.server.command("rebuild", part)
+            self.assertTrue(self.server.verify()["clean"])
+            self.assertEqual(self.all_answers(), self.answers)
 
     # Regression: the reader of the log kept up to 64 failures, and each was waited for in turn
     # after the slot had been put right.

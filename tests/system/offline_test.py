@@ -142,6 +142,36 @@ class OfflineTest(unittest.TestCase):
         self.assertEqual(self.digest(), digest)
         self.assertEqual(glob.glob(self.server.data_dir + "/registry.*"), [])
 
+    def test_verify_repairs_the_registry_of_a_stopped_server(self):
+        self.write_and_kill()
+        digest = self.digest()
+        for file in self.registry_files():
+            if os.path.basename(file).startswith("MANIFEST-"):
+                os.truncate(file, 100)
+        done = self.run_command("verify", "--repair", "registry")
+        self.assertIn("registry in", done.stdout)
+        self.assertIn("Clean", done.stdout)
+        self.assertEqual(self.digest(), digest)
+        done = self.run_command("verify", "--repair", "registry")  # nothing to do
+        self.assertNotIn("rebuilt", done.stdout)
+
+    def test_verify_repairs_the_index_while_the_server_runs(self):
+        self.write_and_kill()
+        self.digest()
+        entries = glob.glob(self.server.data_dir + "/objects/indexes/by-date/*/*/*/*.json")
+        self.assertTrue(entries)
+        for entry in entries:
+            os.remove(entry)
+        self.server.start()
+        done = self.server.command("verify", check=False)
+        self.assertEqual(done.returncode, FAILED, done.stdout)
+        self.assertIn("saffron verify --repair index", done.stdout)
+        done = self.server.command("verify", "--repair", "index")
+        self.assertIn("repaired", done.stdout)
+        self.assertTrue(self.server.verify()["clean"])
+        sampled = json.loads(self.server.command("verify", "--sample", "3", "--json").stdout)
+        self.assertEqual(sampled["log"]["slots"], 3)
+
     def test_a_rebuild_that_fails_leaves_the_registry_as_it_was(self):
         self.write_and_kill()
         self.digest()

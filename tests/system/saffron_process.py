@@ -38,12 +38,15 @@ def wait_for(what, condition, seconds=30):
 
 
 def passed_on():
-    """Nothing of the caller's settings but what finds programs and tunes the sanitizers."""
+    """Nothing of the caller's settings but what finds programs, tunes the sanitizers and breaks
+    rules on purpose."""
     return {name: text for name, text in os.environ.items()
-            if name == "PATH" or name.endswith("SAN_OPTIONS")}
+            if name in ("PATH", "SAFFRON_MUTATION") or name.endswith("SAN_OPTIONS")}
 
 
 class Server:
+    program = PROGRAM
+
     def __init__(self, data_dir, **environment):
         self.data_dir = data_dir
         self.port = free_port()
@@ -54,7 +57,7 @@ class Server:
     def start(self, ready=True):
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir",
+                [self.program, "serve", "--listen", f"127.0.0.1:{self.port}", "--data-dir",
                  self.data_dir],
                 env=self.environment, stdout=log, stderr=log)
         if ready:
@@ -120,5 +123,5 @@ class Server:
             raise AssertionError(f"{arguments} -> {done.returncode}\n{done.stdout}\n{done.stderr}")
         return done
 
-    def verify(self):
-        return json.loads(self.command("verify", "--json").stdout)
+    def verify(self, clean=True):
+        return json.loads(self.command("verify", "--json", check=clean).stdout)

@@ -69,6 +69,35 @@ class ServeTest(unittest.TestCase):
         other = {"data": {"order_id": "O-7", "total": 2}}
         self.expect(422, "POST", "/instances/shop/async/Order/create", other, key)
 
+    def test_an_item_of_a_bulk_repeated_on_its_own_is_the_same_command(self):
+        """A13 of docs/histories.md."""
+        self.server.start()
+        self.make_orders()
+        rows = [{"order_id": f"O-{i}", "total": i} for i in range(3)]
+        bulk = self.expect(202, "POST", "/instances/shop/async/Order/bulk-create",
+                           {"instances": rows}, {"Idempotency-Key": "three-orders"})
+        item = bulk["result"]["items"][1]
+        alone = self.expect(200, "POST", "/instances/shop/async/Order/create?wait=20",
+                            {"data": rows[1]}, {"Idempotency-Key": item["command_id"]})
+        self.assertEqual(alone["command_id"], item["command_id"])
+        self.assertEqual(alone["sequence_number"], item["sequence_number"])
+        events = self.expect(200, "GET", "/aggregates/Instance/shop:main:Order:O-1/events")
+        self.assertEqual(len(events["data"]["events"]), 2)
+
+    def test_a_database_made_again_is_empty_and_takes_the_old_ids(self):
+        """C9 and C10 of docs/histories.md."""
+        self.server.start()
+        self.make_orders()
+        self.create("O-1", note="of the first shop")
+        self.expect(200, "DELETE", "/database/shop?expected_seq=1&wait=20")
+        self.make_orders()
+        self.expect(404, "GET", "/instance/shop/instance/O-1?class=Order")
+        number = self.create("O-1", note="of the second")["sequence_number"]
+        self.assertEqual(number, 2)
+        order = str(self.expect(200, "GET", "/instance/shop/instance/O-1?class=Order&min_seq=2"))
+        self.assertIn("of the second", order)
+        self.server.verify()
+
     def test_a_stop_is_graceful_and_a_restart_knows_everything(self):
         self.server.start()
         self.make_orders()

@@ -19,7 +19,7 @@ import unittest
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, str(ROOT / "tools"))
-from saffron_process import PROGRAM, Server, run_tests, wait_for  # noqa: E402
+from saffron_process import PROGRAM, Server, passed_on, run_tests, wait_for  # noqa: E402
 from stack_services import environment_of, six_services, stack_script, stop_all  # noqa: E402
 
 SKIPPED = 77
@@ -90,10 +90,8 @@ class StackTest(unittest.TestCase):
         cls.shop = os.path.join(home, "shop")
         subprocess.run([str(ROOT / "examples/logistics/generate.py"), str(ORDERS), cls.shop],
                        check=True, stdout=subprocess.DEVNULL)
-        passed = {name: text for name, text in os.environ.items()
-                  if name == "PATH" or name.endswith("SAN_OPTIONS")}
         cls.environment = {
-            **passed, **environment_of(stack_script("up").stdout),
+            **passed_on(), **environment_of(stack_script("up").stdout),
             # A killed worker's claims are taken over soon.
             "PROCESSED_EVENT_HEARTBEAT_INTERVAL_SECONDS": "1",
             "PROCESSED_EVENT_LEASE_TIMEOUT_SECONDS": "10"}
@@ -138,7 +136,7 @@ class StackTest(unittest.TestCase):
                                         ITEM)[0], 200)
         writer = Writer(self.second)
         writer.start()
-        worker = self.named["instance-worker"]
+        worker, fences = self.named["instance-worker"], self.fences()
         wait_for("the writer writes", lambda: writer.created > 5 or writer.failure)
         with open(os.path.join(self.folder.name, "load.log"), "w+") as log:
             load = subprocess.Popen(load_command(self.shop, self.first.url), env=self.environment,
@@ -165,8 +163,16 @@ class StackTest(unittest.TestCase):
         self.assertEqual(noise["present"], writer.created)
         self.assertEqual(noise["commands"], writer.created + writer.updated)
         self.assertEqual(noise["rejected"], 0)
+        self.assertEqual(self.fences(), fences, "A7: a start fenced those that write")
         print(f"{ORDERS} orders and {noise['commands']} commands of a second client; "
               f"{report['log']['commands']} commands in {report['head_slot']} slots")
+
+    def fences(self):
+        count = 0
+        for service in self.services:
+            with open(service.log, encoding="utf-8", errors="replace") as log:
+                count += log.read().count("fence_started")
+        return count
 
     def clean_report(self):
         report = self.verify(self.second.url)

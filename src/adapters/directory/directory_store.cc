@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "adapters/directory/directory_errors.h"
+#include "base/step.h"
 #include "ports/object_key.h"
 
 namespace saffron {
@@ -18,6 +19,7 @@ namespace saffron {
 namespace {
 
 constexpr std::size_t kSlotDigits = 20;
+constexpr std::string_view kSlotFolder = "/+";
 constexpr std::size_t kFolderDigits = 16;  // without the last four: folders of 10,000
 constexpr std::size_t kKeptDirectories = 128;
 
@@ -62,6 +64,14 @@ std::string EtagOf(const struct stat& file) {
 
 Error Missing(std::string_view key) { return NotFound("no object " + std::string(key)); }
 
+// An operator may delete the index by date, to be written again. A folder of slots that is gone is
+// not made again: a log without its past takes no writes.
+bool WasRemoved(const std::string& path, int fd) {
+  struct stat status {};
+  return path.find(kSlotFolder) == std::string::npos && ::fstat(fd, &status) == 0 &&
+         status.st_nlink == 0;
+}
+
 }  // namespace
 
 // A file being written. Gone with this object unless it was linked or renamed.
@@ -99,7 +109,7 @@ DirectoryStore::Place DirectoryStore::PlaceOf(std::string_view key) {
   std::string_view name = slash == std::string_view::npos ? key : key.substr(slash + 1);
   std::string directory(slash == std::string_view::npos ? "." : key.substr(0, slash));
   if (StartsWithSlotNumber(name)) {
-    directory.append("/+").append(name.substr(0, kFolderDigits));
+    directory.append(kSlotFolder).append(name.substr(0, kFolderDigits));
   }
   return {std::move(directory), std::string(name)};
 }
@@ -129,7 +139,8 @@ Result<std::string> DirectoryStore::Peek(const std::string& path, std::string_vi
 std::shared_ptr<SyncedDirectory> DirectoryStore::FindDirectory(const std::string& path) const {
   std::lock_guard lock(directories_mutex_);
   auto found = directories_.find(path);
-  return found == directories_.end() ? nullptr : found->second;
+  const bool known = found != directories_.end() && !WasRemoved(path, found->second->fd());
+  return known ? found->second : nullptr;
 }
 
 Result<std::shared_ptr<SyncedDirectory>> DirectoryStore::MakeDirectory(const std::string& path) {
@@ -156,7 +167,7 @@ Result<std::shared_ptr<SyncedDirectory>> DirectoryStore::MakeChain(const std::st
   auto made = std::make_shared<SyncedDirectory>(FileDescriptor(fd), full, &options_.sync_calls);
   std::lock_guard lock(directories_mutex_);
   if (directories_.size() >= kKeptDirectories) ForgetIdleDirectories();
-  directories_.emplace(path, made);
+  directories_.insert_or_assign(path, made);
   return made;
 }
 
@@ -193,7 +204,7 @@ std::int64_t DirectoryStore::NextModificationTime() {
   return next;
 }
 
-Result<std::string> DirectoryStore::Fill(Temporary& file, std::string_view bytes, bool synced) {
+Result<std::string> DirectoryStore::Fill(Temporary& file, std::string_view bytes) {
   SAFFRON_TRY(WriteAll(file.fd(), bytes, options_.path));
   const std::int64_t time_ns = NextModificationTime();
   const struct timespec times[2] = {{0, UTIME_OMIT},
@@ -202,7 +213,7 @@ Result<std::string> DirectoryStore::Fill(Temporary& file, std::string_view bytes
   if (::futimens(file.fd(), times) != 0 || ::fstat(file.fd(), &written) != 0) {
     return FileError("write", options_.path, errno);
   }
-  if (synced && options_.sync_calls.fdatasync(file.fd()) != 0) {
+  if (options_.sync_calls.fdatasync(file.fd()) != 0) {
     // Space that runs out this late is still before the link: the file is dropped.
     if (errno == ENOSPC || errno == EDQUOT) return FileError("write", options_.path, errno);
     EndAfterFailedSync(options_.path + " (a new object)", errno);
@@ -215,13 +226,16 @@ Result<std::string> DirectoryStore::PutIfAbsent(std::string_view key, std::strin
   const Place place = PlaceOf(key);
   SAFFRON_ASSIGN(auto directory, MakeDirectory(place.directory));
   SAFFRON_ASSIGN(auto file, NewTemporary(directory->fd(), options_.unnamed_temporaries));
-  SAFFRON_ASSIGN(std::string etag, Fill(*file, bytes, true));
+  SAFFRON_ASSIGN(std::string etag, Fill(*file, bytes));
   int failure;
   {
     SyncedDirectory::Entry entry(*directory);
+    SAFFRON_STEP("store.link.before");
     failure = file->LinkInto(directory->fd(), place.name) == 0 ? 0 : errno;
     if (failure == 0) {
+      SAFFRON_STEP("store.link.after");
       directory->Sync();
+      SAFFRON_STEP("store.sync.after");
       return etag;
     }
   }
@@ -250,11 +264,13 @@ Result<std::string> DirectoryStore::PutIfMatch(std::string_view key, std::string
   if (EtagOf(present) != etag) return Conflict("object " + std::string(key) + " has another etag");
   SAFFRON_ASSIGN(auto directory, MakeDirectory(place.directory));
   SAFFRON_ASSIGN(auto file, NewTemporary(directory->fd(), false));
-  SAFFRON_ASSIGN(std::string written, Fill(*file, bytes, true));
+  SAFFRON_ASSIGN(std::string written, Fill(*file, bytes));
   SyncedDirectory::Entry entry(*directory);
+  SAFFRON_STEP("store.swap.before");
   if (file->RenameInto(directory->fd(), place.name) != 0) {
     return FileError("replace", PathOf(place), errno);
   }
+  SAFFRON_STEP("store.swap.after");
   directory->Sync();
   return written;
 }
@@ -264,11 +280,13 @@ Status DirectoryStore::Put(std::string_view key, std::string_view bytes) {
   const Place place = PlaceOf(key);
   SAFFRON_ASSIGN(auto directory, MakeDirectory(place.directory));
   SAFFRON_ASSIGN(auto file, NewTemporary(directory->fd(), false));
-  SAFFRON_TRY(Fill(*file, bytes, false));
+  SAFFRON_TRY(Fill(*file, bytes));
   std::lock_guard lock(SwapLock(key));
+  SyncedDirectory::Entry entry(*directory);
   if (file->RenameInto(directory->fd(), place.name) != 0) {
     return FileError("replace", PathOf(place), errno);
   }
+  directory->Sync();
   return Ok();
 }
 

@@ -100,7 +100,7 @@ class DirectoryStore final : public ObjectStore {
 
   Result<std::unique_ptr<Temporary>> NewTemporary(int directory_fd, bool unnamed);
   // Writes the bytes and a modification time that no earlier write of this process has.
-  Result<std::string> Fill(Temporary& file, std::string_view bytes, bool synced);
+  Result<std::string> Fill(Temporary& file, std::string_view bytes);
   std::int64_t NextModificationTime();
   std::mutex& SwapLock(std::string_view key);
 

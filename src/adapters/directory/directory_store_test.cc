@@ -143,14 +143,15 @@ TEST_F(DirectoryStoreTest, NewFoldersAreSyncedInTheirParentsBeforeTheObject) {
   EXPECT_THAT(syncs_.Take(), ::testing::ElementsAre("data ", "events/000/+0000000000000001"));
 }
 
-TEST_F(DirectoryStoreTest, ReadsOfSyncedObjectsAndDerivedPutsSyncNothing) {
+TEST_F(DirectoryStoreTest, WritesAreSyncedAndReadsOfWhatIsSyncedAreNot) {
   ASSERT_TRUE(store_->PutIfAbsent("a", "x").ok());
   syncs_.Take();
   ASSERT_TRUE(store_->Get("a").ok());
   ASSERT_TRUE(store_->List("", "", 10).ok());
   EXPECT_TRUE(store_->PutIfAbsent("a", "y").Is(Code::kConflict));
-  ASSERT_TRUE(store_->Put("b", "y").ok());
   EXPECT_THAT(syncs_.Take(), ::testing::ElementsAre("data "));  // of the put that lost
+  ASSERT_TRUE(store_->Put("b", "y").ok());
+  EXPECT_THAT(syncs_.Take(), ::testing::ElementsAre("data ", "."));
   auto etag = store_->Get("b")->etag;
   ASSERT_TRUE(store_->PutIfMatch("b", "z", etag).ok());
   EXPECT_THAT(syncs_.Take(), ::testing::ElementsAre("data ", "."));
@@ -222,6 +223,19 @@ TEST_F(DirectoryStoreTest, LeftoverTemporariesAreRemoved) {
   ASSERT_TRUE(store.ok());
   EXPECT_EQ(FilesBelow("/~tmp"), 0u);
   EXPECT_TRUE((*store)->List("", "", 10)->empty());
+}
+
+TEST_F(DirectoryStoreTest, AFolderThatWasRemovedIsMadeAgainButNoneOfSlots) {
+  const std::string entry = "indexes/by-date/2026/11/24/1_000_00000000000000000001.json";
+  ASSERT_TRUE(store_->Put(entry, "old").ok());
+  std::filesystem::remove_all(directory_.path() + "/indexes");
+  ASSERT_TRUE(store_->Put(entry, "new").ok());
+  EXPECT_EQ(store_->Get(entry)->bytes, "new");
+  std::filesystem::remove_all(directory_.path() + "/indexes");
+  EXPECT_TRUE(store_->PutIfAbsent(entry, "again").ok());
+  ASSERT_TRUE(store_->PutIfAbsent(kSlot, "x").ok());
+  std::filesystem::remove_all(directory_.path() + "/events/000/+0000000000000001");
+  EXPECT_FALSE(store_->PutIfAbsent(kSlot, "x").ok());
 }
 
 TEST_F(DirectoryStoreTest, AFolderIsNoObject) {

@@ -1,12 +1,12 @@
 #include "adapters/elasticsearch/elastic_client.h"
 
 #include <openssl/evp.h>
-#include <simdjson.h>
 
 #include <algorithm>
 #include <optional>
 #include <utility>
 
+#include "adapters/elasticsearch/elastic_answers.h"
 #include "net/url.h"
 
 namespace saffron {
@@ -14,7 +14,6 @@ namespace {
 
 constexpr Duration kLongestWait = seconds(5);
 constexpr std::size_t kIdleConnections = 8;
-constexpr std::size_t kLongestReason = 300;
 constexpr std::size_t kLongestAnswer = std::size_t{512} << 20;  // a page of the largest documents
 
 std::string Base64(std::string_view bytes) {
@@ -74,9 +73,9 @@ std::optional<Error> TroubleOf(const HttpResponse& response) {
                        "): check user and password or the API key, and what they may do");
   }
   if (status == 429) return Unavailable("Elasticsearch is overloaded (HTTP 429)");
-  if (status >= 500) return UnknownOutcome("Elasticsearch: " + ExplainAnswer(response));
+  if (status >= 500) return UnknownOutcome("Elasticsearch: " + elastic::ExplainAnswer(response));
   if (status / 100 != 2 && status != 400 && status != 404 && status != 409) {
-    return Unavailable("Elasticsearch: " + ExplainAnswer(response));
+    return Unavailable("Elasticsearch: " + elastic::ExplainAnswer(response));
   }
   return std::nullopt;
 }
@@ -95,22 +94,6 @@ bool Backoff::Wait() {
   const Duration wait(static_cast<Duration::rep>(runtime_.RandomBelow(most)));
   longest_ = std::min(longest_ * 2, kLongestWait);
   return runtime_.Now() + wait < end_ && runtime_.SleepFor(wait);
-}
-
-std::string ExplainAnswer(const HttpResponse& response) {
-  std::string text = "HTTP " + std::to_string(response.status);
-  simdjson::dom::parser parser;
-  simdjson::dom::element answer;
-  std::string_view type, reason;
-  if (parser.parse(response.body).get(answer) != simdjson::SUCCESS) return text;
-  if (answer["error"]["type"].get_string().get(type) == simdjson::SUCCESS) {
-    text.append(" ").append(type);
-  }
-  if (type == "security_exception") return text;  // its words may repeat what was sent
-  if (answer["error"]["reason"].get_string().get(reason) == simdjson::SUCCESS) {
-    text.append(": ").append(reason.substr(0, kLongestReason));
-  }
-  return text;
 }
 
 ElasticClient::ElasticClient(const ElasticsearchOptions& options, Runtime& runtime, Log& log)
@@ -192,7 +175,7 @@ Result<HttpResponse> ElasticClient::Demand(Effect effect, std::string method, st
                                            std::string body) {
   SAFFRON_ASSIGN(HttpResponse response, Send(effect, std::move(method), path, std::move(body)));
   if (response.status / 100 == 2) return response;
-  return Invalid("Elasticsearch: " + ExplainAnswer(response));
+  return Invalid("Elasticsearch: " + elastic::ExplainAnswer(response));
 }
 
 }  // namespace saffron

@@ -70,7 +70,4 @@ class ElasticClient {
   std::vector<std::unique_ptr<HttpClient>> idle_;
 };
 
-// "400 mapper_parsing_exception: failed to parse ...", cut.
-std::string ExplainAnswer(const HttpResponse& response);
-
 }  // namespace saffron

@@ -1,5 +1,6 @@
 #include "adapters/elasticsearch/elastic_document.h"
 
+#include <algorithm>
 #include <charconv>
 #include <optional>
 
@@ -98,6 +99,11 @@ bool ReadKey(std::string_view text, AggregateKey& key) {
 }
 
 }  // namespace
+
+std::string_view DatabaseOf(const AggregateKey& key) {
+  const std::string_view id = key.id;
+  return id.substr(0, std::min(id.find(':'), id.size()));
+}
 
 std::string KeyText(const AggregateKey& key) {
   std::string text(1, static_cast<char>('0' + static_cast<int>(key.type)));

@@ -15,6 +15,8 @@
 
 namespace saffron::elastic {
 
+// Of an id without a colon: all of it.
+std::string_view DatabaseOf(const AggregateKey& key);
 // The type as a digit, then the id: sorts as the key does.
 std::string KeyText(const AggregateKey& key);
 // The engine's _id: the key, or a hash of one that is too long for it.

@@ -25,6 +25,7 @@ class QueryPlan {
   bool empty() const { return empty_; }
   // Where the first page begins. None: at the start.
   const std::optional<SortValues>& start() const { return start_; }
+  std::size_t sort_values() const { return sort_values_; }  // of each hit
   std::string CountRequest() const;
   std::string PageRequest(std::size_t size, const std::optional<SortValues>& after) const;
   std::string CursorAfter(const SortValues& last) const;

@@ -1,11 +1,9 @@
 #include "adapters/elasticsearch/elastic_schema.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
+#include "adapters/elasticsearch/elastic_answers.h"
 #include "base/sha256.h"
 #include "domain/json_text.h"
 #include "domain/names.h"
@@ -14,8 +12,6 @@ namespace saffron {
 namespace {
 
 using Effect = ElasticClient::Effect;
-using simdjson::SUCCESS;
-using simdjson::dom::element;
 
 constexpr std::uint64_t kFormat = 1;
 constexpr std::uint32_t kFixedFields = 16;  // more than the mapping has without columns
@@ -40,12 +36,6 @@ constexpr std::string_view kMappings = R"({"dynamic":"strict","_source":{"enable
 
 constexpr std::string_view kHeadBody = R"({"settings":{"index":{"number_of_shards":1,
 "auto_expand_replicas":"0-1"}},"mappings":{"dynamic":false,"_meta":{"saffron_format":1}})";
-
-bool ParseAnswer(const HttpResponse& response, simdjson::dom::parser& parser, element& answer) {
-  return parser.parse(response.body).get(answer) == SUCCESS;
-}
-
-Error Unreadable() { return Unavailable("Elasticsearch: an answer that is not understood"); }
 
 std::string ColumnMapping(const std::set<std::string>& names) {
   std::string body = R"({"properties":{"property":{"properties":{)";
@@ -104,65 +94,42 @@ Status ElasticIndexes::Prepare() {
   return CheckFormat();
 }
 
+Status ElasticIndexes::Find() {
+  SAFFRON_TRY(LiveGeneration());
+  return CheckFormat();
+}
+
 Status ElasticIndexes::CheckFormat() {
   SAFFRON_ASSIGN(HttpResponse response,
                  client_->Demand(Effect::kNone, "GET", live() + "/_mapping"));
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::object indexes;
-  if (!ParseAnswer(response, parser, answer) || answer.get_object().get(indexes) != SUCCESS) {
-    return Unreadable();
-  }
-  for (auto [name, index] : indexes) {
-    std::uint64_t format = 0;
-    const auto error = index["mappings"]["_meta"]["saffron_format"].get_uint64().get(format);
-    if (error == SUCCESS && format == kFormat) continue;
-    return Invalid("the index " + std::string(name) +
-                   " is not of this version: delete it (the log fills a new one), or choose "
-                   "another prefix");
-  }
-  return Ok();
+  SAFFRON_ASSIGN(auto other, elastic::FindOtherFormat(response.body, kFormat));
+  if (!other) return Ok();
+  return Invalid("the index " + *other +
+                 " is not of this version: delete it (the log fills a new one), or choose "
+                 "another prefix");
 }
 
 Result<std::uint64_t> ElasticIndexes::LiveGeneration() {
   SAFFRON_ASSIGN(HttpResponse response, client_->Send(Effect::kNone, "GET", "_alias/" + live()));
   if (response.status == 404) return NotFound("no live generation");
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::object indexes;
-  if (response.status != 200 || !ParseAnswer(response, parser, answer) ||
-      answer.get_object().get(indexes) != SUCCESS) {
-    return Unreadable();
+  if (response.status != 200) {
+    return Unavailable("Elasticsearch: " + elastic::ExplainAnswer(response));
   }
-  for (auto [name, value] : indexes) {
-    if (const auto generation = GenerationOf(name)) return *generation;
+  SAFFRON_ASSIGN(std::vector<std::string> names, elastic::ParseIndexNames(response.body));
+  for (const std::string& name : names) {
+    if (const auto generation = elastic::GenerationOf(prefix_, name)) return *generation;
   }
-  return Unreadable();
-}
-
-// "PREFIX.g7" and "PREFIX.g7.db": 7.
-std::optional<std::uint64_t> ElasticIndexes::GenerationOf(std::string_view index) const {
-  if (!index.starts_with(prefix_ + ".g")) return std::nullopt;
-  index.remove_prefix(prefix_.size() + 2);
-  std::uint64_t generation = 0;
-  const char* end = index.data() + index.size();
-  auto [at, error] = std::from_chars(index.data(), end, generation);
-  if (error != std::errc() || (at != end && *at != '.')) return std::nullopt;
-  return generation;
+  return Unavailable("Elasticsearch: the alias " + live() + " is of no generation");
 }
 
 Result<ElasticIndexes::Listing> ElasticIndexes::List() {
   SAFFRON_ASSIGN(HttpResponse response,
                  client_->Demand(Effect::kNone, "GET", prefix_ + ".g*/_alias"));
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::object indexes;
-  if (!ParseAnswer(response, parser, answer) || answer.get_object().get(indexes) != SUCCESS) {
-    return Unreadable();
-  }
+  SAFFRON_ASSIGN(std::vector<std::string> names, elastic::ParseIndexNames(response.body));
   Listing listing;
-  for (auto [name, value] : indexes) {
-    if (const auto generation = GenerationOf(name)) listing[*generation].emplace_back(name);
+  for (std::string& name : names) {
+    const auto generation = elastic::GenerationOf(prefix_, name);
+    if (generation) listing[*generation].push_back(std::move(name));
   }
   return listing;
 }
@@ -178,7 +145,7 @@ Status ElasticIndexes::CreateHead(std::uint64_t generation, bool live_now) {
   const bool exists = response.body.find("resource_already_exists") != std::string::npos;
   if (exists && live_now) return Ok();
   return Error(exists ? Code::kUnavailable : Code::kInvalid,
-               "Elasticsearch: " + ExplainAnswer(response));
+               "Elasticsearch: " + elastic::ExplainAnswer(response));
 }
 
 Result<std::uint64_t> ElasticIndexes::NewGeneration() {
@@ -231,7 +198,7 @@ Status ElasticIndexes::Delete(const std::vector<std::string>& indexes) {
   for (const std::string& index : indexes) {
     SAFFRON_ASSIGN(HttpResponse response, client_->Send(Effect::kIdempotent, "DELETE", index));
     if (response.status != 200 && response.status != 404) {
-      return Unavailable("Elasticsearch: " + ExplainAnswer(response));
+      return Unavailable("Elasticsearch: " + elastic::ExplainAnswer(response));
     }
   }
   return Ok();
@@ -243,7 +210,7 @@ Status ElasticIndexes::CreateIndex(const std::string& index, const std::string& 
   SAFFRON_ASSIGN(HttpResponse response, client_->Send(Effect::kIdempotent, "PUT", index, body));
   if (response.status == 200) return Ok();
   if (response.body.find("resource_already_exists") != std::string::npos) return Ok();
-  return Unavailable("Elasticsearch: " + ExplainAnswer(response));
+  return Unavailable("Elasticsearch: " + elastic::ExplainAnswer(response));
 }
 
 // A switch in between would leave the alias on two generations: then ours goes again.
@@ -307,7 +274,7 @@ Result<bool> ElasticIndexes::AddColumns(const std::string& index,
                                                       index + "/_mapping", ColumnMapping(names)));
   if (response.status == 200) return true;
   if (response.body.find("Limit of total fields") != std::string::npos) return false;
-  return Unavailable("Elasticsearch: " + ExplainAnswer(response));
+  return Unavailable("Elasticsearch: " + elastic::ExplainAnswer(response));
 }
 
 // As many as the engine still bears. The first one that it refuses alone shows that it is full, and
@@ -326,22 +293,12 @@ Status ElasticIndexes::FillColumns(const std::string& index, const std::set<std:
 Result<PropertyColumns> ElasticIndexes::ReadColumns(const std::string& index) {
   SAFFRON_ASSIGN(HttpResponse response, client_->Send(Effect::kNone, "GET", index + "/_mapping"));
   if (response.status == 404) return NotFound("no index " + index);
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::object indexes;
-  if (response.status != 200 || !ParseAnswer(response, parser, answer) ||
-      answer.get_object().get(indexes) != SUCCESS) {
-    return Unreadable();
+  if (response.status != 200) {
+    return Unavailable("Elasticsearch: " + elastic::ExplainAnswer(response));
   }
+  SAFFRON_ASSIGN(std::vector<std::string> names, elastic::ParseColumnNames(response.body));
   PropertyColumns columns;
-  for (auto [name, value] : indexes) {
-    simdjson::dom::object properties;
-    if (value["mappings"]["properties"]["property"]["properties"].get_object().get(properties) !=
-        SUCCESS) {
-      continue;  // none yet
-    }
-    for (auto [column, mapping] : properties) columns.emplace(std::string(column), true);
-  }
+  for (std::string& name : names) columns.emplace(std::move(name), true);
   return columns;
 }
 

@@ -13,7 +13,6 @@
 #include <map>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -44,6 +43,8 @@ class ElasticIndexes {
 
   // Puts the template; makes the first generation when there is none.
   Status Prepare();
+  // Changes nothing; kNotFound when there is none.
+  Status Find();
   Result<std::uint64_t> LiveGeneration();
   // An empty one beside the live one, after dropping what others have left unfinished.
   Result<std::uint64_t> NewGeneration();
@@ -61,7 +62,6 @@ class ElasticIndexes {
   // Index names by generation, the live one's number among the aliases.
   using Listing = std::map<std::uint64_t, std::vector<std::string>>;
   Result<Listing> List();
-  std::optional<std::uint64_t> GenerationOf(std::string_view index) const;
   Status CreateIndex(const std::string& index, const std::string& alias);
   Status CreateLiveIndex(const std::string& db);
   Status CreateHead(std::uint64_t generation, bool live);

@@ -1,7 +1,6 @@
 #include "adapters/elasticsearch/elastic_writer.h"
 
-#include <simdjson.h>
-
+#include <algorithm>
 #include <numeric>
 #include <set>
 
@@ -9,30 +8,13 @@
 #include "domain/names.h"
 
 namespace saffron {
+
+using elastic::DatabaseOf;
+
 namespace {
 
-using simdjson::SUCCESS;
-using simdjson::dom::element;
-
-std::string_view DatabaseOf(const SearchDocument& document) {
-  const std::string_view id = document.key.id;
-  return id.substr(0, std::min(id.find(':'), id.size()));
-}
-
-enum class Fate { kDone, kAgain, kForget, kRefused };
-
-Fate FateOf(int status, std::string_view type, std::string_view reason) {
-  if (status / 100 == 2 || type == "version_conflict_engine_exception") return Fate::kDone;
-  // Switched or dropped meanwhile: the index, or its columns, are others than the known ones.
-  if (status == 404 || type == "strict_dynamic_mapping_exception") return Fate::kForget;
-  // Two generations under one alias, for a moment.
-  if (reason.find("no write index") != std::string_view::npos) return Fate::kAgain;
-  // Among them: full disk (403 cluster_block_exception), overload (429), a lost shard (503).
-  if (status == 401 || status == 403 || status == 409 || status == 429 || status >= 500) {
-    return Fate::kAgain;
-  }
-  return Fate::kRefused;
-}
+constexpr std::size_t kParts = 2;
+constexpr std::size_t kLeastOfAPart = 250;
 
 }  // namespace
 
@@ -41,13 +23,12 @@ Result<std::vector<WriteRefusal>> ElasticWriter::Run() {
   std::iota(pending.begin(), pending.end(), 0);
   Backoff backoff(client_.runtime(), options_.patience);
   while (!pending.empty()) {
-    again_.clear();
-    Status round = Round(pending);
+    Status round = Round(std::move(pending));
     if (!round.ok()) {
       if (applied_ && round.Is(Code::kUnavailable)) return UnknownOutcome(round.error().message());
       return std::move(round).error();
     }
-    pending = again_;
+    pending = std::exchange(again_, {});
     if (pending.empty()) break;
     if (!backoff.Wait()) {
       const std::string message = "Elasticsearch does not take " + std::to_string(pending.size()) +
@@ -60,26 +41,56 @@ Result<std::vector<WriteRefusal>> ElasticWriter::Run() {
   return std::move(refusals_);
 }
 
-Status ElasticWriter::Round(const Numbers& pending) {
+Status ElasticWriter::Round(Numbers pending) {
   SAFFRON_TRY(EnsureIndexes(pending));
+  std::vector<Part> parts = Divide(std::move(pending));
+  {
+    TaskGroup tasks(client_.runtime());
+    for (std::size_t i = 1; i < parts.size(); ++i) {
+      tasks.Spawn("elastic-bulk", [this, &part = parts[i]] { part.status = SendPart(part); });
+    }
+    parts[0].status = SendPart(parts[0]);
+  }
+  Status round;
+  for (Part& part : parts) {
+    applied_ = applied_ || part.applied || part.status.Is(Code::kUnknownOutcome);
+    again_.insert(again_.end(), part.again.begin(), part.again.end());
+    if (!part.again.empty()) why_ = std::move(part.why);
+    if (round.ok()) round = std::move(part.status);
+  }
+  return round;
+}
+
+std::vector<ElasticWriter::Part> ElasticWriter::Divide(Numbers pending) const {
+  const std::size_t count = std::clamp<std::size_t>(pending.size() / kLeastOfAPart, 1, kParts);
+  std::vector<Part> parts(count);
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    parts[i * count / pending.size()].pending.push_back(pending[i]);
+  }
+  return parts;
+}
+
+Status ElasticWriter::SendPart(Part& part) {
   std::string body;
   Numbers items;
-  for (const std::size_t number : pending) {
+  for (const std::size_t number : part.pending) {
     SAFFRON_ASSIGN(std::string lines, Encode(number));
     if (!items.empty() && body.size() + lines.size() > options_.bulk_bytes) {
-      SAFFRON_TRY(Send(std::exchange(body, {}), std::exchange(items, {})));
+      SAFFRON_TRY(Send(part, std::exchange(body, {}), std::exchange(items, {})));
     }
-    if (body.empty()) body.reserve(std::min(options_.bulk_bytes, pending.size() * lines.size()));
+    if (body.empty()) {
+      body.reserve(std::min(options_.bulk_bytes, part.pending.size() * lines.size()));
+    }
     body += lines;
     items.push_back(number);
   }
-  return Send(std::move(body), items);
+  return Send(part, std::move(body), items);
 }
 
 Status ElasticWriter::EnsureIndexes(const Numbers& pending) {
   std::set<std::string, std::less<>> seen;
   for (const std::size_t number : pending) {
-    const std::string_view db = DatabaseOf(documents_[number]);
+    const std::string_view db = DatabaseOf(documents_[number].key);
     if (seen.contains(db)) continue;
     seen.emplace(db);
     if (indexes_.Columns(options_.stem, db) != nullptr) continue;
@@ -90,7 +101,7 @@ Status ElasticWriter::EnsureIndexes(const Numbers& pending) {
 
 Result<std::string> ElasticWriter::Encode(std::size_t number) {
   const SearchDocument& document = documents_[number];
-  const std::string db(DatabaseOf(document));
+  const std::string db(DatabaseOf(document.key));
   const std::string index = ElasticIndexes::IndexOf(options_.stem, db);
   constexpr int kAttempts = 3;  // another thread may forget the columns in between
   for (int attempt = 0; attempt < kAttempts; ++attempt) {
@@ -106,7 +117,7 @@ Result<std::string> ElasticWriter::Encode(std::size_t number) {
   return Unavailable("the index " + index + " changes all the time");
 }
 
-Status ElasticWriter::Send(std::string body, const Numbers& items) {
+Status ElasticWriter::Send(Part& part, std::string body, const Numbers& items) {
   auto response = client_.Send(ElasticClient::Effect::kIdempotent, "POST",
                                "_bulk?filter_path=errors,items.*.status,items.*.error.type,"
                                "items.*.error.reason" +
@@ -114,50 +125,27 @@ Status ElasticWriter::Send(std::string body, const Numbers& items) {
                                std::move(body));
   if (!response.ok()) return std::move(response).error();
   if (response->status != 200) {
-    return Error(Code::kInvalid, "Elasticsearch: " + ExplainAnswer(*response));
+    return Error(Code::kInvalid, "Elasticsearch: " + elastic::ExplainAnswer(*response));
   }
-  return TakeAnswer(*response, items);
-}
-
-Status ElasticWriter::TakeAnswer(const HttpResponse& response, const Numbers& items) {
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::array list;
-  if (parser.parse(response.body).get(answer) != SUCCESS ||
-      answer["items"].get_array().get(list) != SUCCESS || list.size() != items.size()) {
-    return UnknownOutcome("Elasticsearch: a bulk answer that is not understood");
-  }
-  std::size_t i = 0;
-  for (element item : list) {
-    std::int64_t status = 0;
-    std::string_view type, reason;
-    const element result = item["index"];
-    if (result["status"].get_int64().get(status) != SUCCESS) {
-      return UnknownOutcome("Elasticsearch: a bulk answer that is not understood");
-    }
-    if (result["error"]["type"].get_string().get(type) != SUCCESS) type = {};  // no error
-    if (result["error"]["reason"].get_string().get(reason) != SUCCESS) reason = {};
-    TakeItem(items[i++], static_cast<int>(status), type, reason);
-  }
+  SAFFRON_ASSIGN(auto answers, elastic::ParseBulk(response->body, items.size()));
+  for (std::size_t i = 0; i < items.size(); ++i) TakeItem(part, items[i], std::move(answers[i]));
   return Ok();
 }
 
-void ElasticWriter::TakeItem(std::size_t number, int status, std::string_view type,
-                             std::string_view reason) {
-  const Fate fate = FateOf(status, type, reason);
-  if (fate == Fate::kDone) {
-    applied_ = true;
+void ElasticWriter::TakeItem(Part& part, std::size_t number, elastic::BulkItem item) {
+  using Fate = elastic::BulkItem::Fate;
+  if (item.fate == Fate::kDone) {
+    part.applied = true;
     return;
   }
-  std::string why = "HTTP " + std::to_string(status);
-  why.append(" ").append(type).append(": ").append(reason.substr(0, 300));
-  if (fate == Fate::kRefused) {
-    refusals_[number] = Invalid("Elasticsearch refuses it: " + why);
+  if (item.fate == Fate::kRefused) {
+    refusals_[number] = Invalid("Elasticsearch refuses it: " + item.why);
     return;
   }
-  if (fate == Fate::kForget) indexes_.Forget(options_.stem, DatabaseOf(documents_[number]));
-  again_.push_back(number);
-  why_ = std::move(why);
+  if (item.fate == Fate::kForget)
+    indexes_.Forget(options_.stem, DatabaseOf(documents_[number].key));
+  part.again.push_back(number);
+  part.why = std::move(item.why);
 }
 
 }  // namespace saffron

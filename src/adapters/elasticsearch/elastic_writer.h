@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/elasticsearch/elastic_answers.h"
 #include "adapters/elasticsearch/elastic_client.h"
 #include "adapters/elasticsearch/elastic_schema.h"
 #include "ports/search_index.h"
@@ -20,7 +21,8 @@ struct ElasticWriterOptions {
   Duration patience{0};
 };
 
-// One call of SearchIndex::Write. For one thread.
+// One call of SearchIndex::Write. Many documents go in two halves at once: the engine takes a bulk
+// with one thread.
 class ElasticWriter {
  public:
   ElasticWriter(ElasticClient& client, ElasticIndexes& indexes, ElasticWriterOptions options,
@@ -35,21 +37,30 @@ class ElasticWriter {
 
  private:
   using Numbers = std::vector<std::size_t>;  // of documents
+  // What one task sends of a round, and what became of it.
+  struct Part {
+    Numbers pending;
+    Numbers again;         // to be sent once more
+    std::string why;       // of the last of them
+    bool applied = false;  // something of it may be in the index
+    Status status;
+  };
 
-  Status Round(const Numbers& pending);
+  Status Round(Numbers pending);
+  std::vector<Part> Divide(Numbers pending) const;
   Status EnsureIndexes(const Numbers& pending);
+  Status SendPart(Part& part);
   Result<std::string> Encode(std::size_t number);
-  Status Send(std::string body, const Numbers& items);
-  Status TakeAnswer(const HttpResponse& response, const Numbers& items);
-  void TakeItem(std::size_t number, int status, std::string_view type, std::string_view reason);
+  Status Send(Part& part, std::string body, const Numbers& items);
+  void TakeItem(Part& part, std::size_t number, elastic::BulkItem item);
 
   ElasticClient& client_;
   ElasticIndexes& indexes_;
   const ElasticWriterOptions options_;
   const std::vector<SearchDocument>& documents_;
-  std::vector<WriteRefusal> refusals_;
-  Numbers again_;         // to be sent once more
-  std::string why_;       // of the last of them
+  std::vector<WriteRefusal> refusals_;  // each by the part that has the document
+  Numbers again_;                       // of the last round, and why the last of them
+  std::string why_;
   bool applied_ = false;  // something of the call may be in the index
 };
 

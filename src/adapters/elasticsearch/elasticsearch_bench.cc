@@ -97,13 +97,16 @@ class Bench {
   Rate Live() {
     db_ = "bench-" + std::to_string(++rounds_);
     for (std::size_t i = 0; i < count_; ++i) documents_[i].key = KeyOf(i);
-    return Load([this](std::size_t from, std::size_t to) { Write(*port_, from, to); });
+    return Load([this](std::size_t from, std::size_t to) {
+      Write(*port_, from, to);
+      if (!port_->Refresh().ok()) std::exit(1);
+    });
   }
   // A generation beside it, until it is live.
   Rate Rebuild() {
     auto next = Must(port_->NewGeneration());
     const Rate rate = Load([&](std::size_t from, std::size_t to) { Write(*next, from, to); });
-    if (!port_->Activate(*next).ok()) std::exit(1);
+    if (!next->Refresh().ok() || !port_->Activate(*next).ok()) std::exit(1);
     return rate;
   }
 

@@ -68,7 +68,7 @@ class ElasticsearchFaultsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::string address = ElasticsearchAddress();
-    if (address.empty()) GTEST_SKIP() << "no server";
+    if (address.empty()) SAFFRON_NO_SERVER("opensearch");
     home_ = std::make_unique<ElasticsearchHome>(address);
     gateway_ = std::make_unique<Gateway>(address);
   }
@@ -186,6 +186,49 @@ TEST_F(ElasticsearchFaultsTest, ItemsRefusedToTheEndLeaveTheOutcomeUnknown) {
   ASSERT_TRUE(both.Is(Code::kUnknownOutcome));
   EXPECT_THAT(both.error().message(), HasSubstr("cluster_block_exception"));
   EXPECT_TRUE(index->Write({OrderDocument("b", 1)}).Is(Code::kUnavailable));
+}
+
+// Many documents go in two halves at once: of one nothing is applied, of the other all of it.
+TEST_F(ElasticsearchFaultsTest, HalfOfALargeBulkRefusedLeavesTheOutcomeUnknown) {
+  home_->options().retry_writes_for = milliseconds(200);
+  std::vector<SearchDocument> documents;
+  for (int i = 0; i < 600; ++i) documents.push_back(OrderDocument(std::to_string(i), 1));
+  std::atomic<bool> away{true};
+  std::atomic<int> bulks{0};
+  gateway_->before = [&](const HttpRequest& request, HttpResponse& response) {
+    if (!IsBulk(request)) return false;
+    ++bulks;
+    response.status = 503;
+    return away && request.body.find(documents.front().key.id) != std::string::npos;
+  };
+  auto index = ThroughGateway();
+  EXPECT_TRUE(index->Write(documents).Is(Code::kUnknownOutcome));
+  EXPECT_GE(bulks, 2);
+  EXPECT_EQ(VersionOf(*index, "599"), 1u);
+  EXPECT_EQ(index->Get({documents.front().key})->size(), 0u);
+  away = false;
+  ASSERT_TRUE(index->Write(documents).ok());
+  EXPECT_EQ(VersionOf(*index, "0"), 1u);
+  EXPECT_EQ(VersionOf(*index, "599"), 1u);
+}
+
+// A refresh that was refused, or failed on a copy, is still owed by whoever asked for it.
+TEST_F(ElasticsearchFaultsTest, ARefreshThatFailedIsDoneByTheNext) {
+  home_->options().retry_writes_for = milliseconds(200);
+  std::atomic<int> status{503};
+  gateway_->before = [&](const HttpRequest& request, HttpResponse& response) {
+    response.status = status;
+    response.body = R"({"_shards":{"total":2,"successful":1,"failed":1}})";
+    return status != 0 && request.target.find("/_refresh") != std::string::npos;
+  };
+  auto index = ThroughGateway();
+  ASSERT_TRUE(index->Write({OrderDocument("a", 1)}).ok());
+  EXPECT_FALSE(index->Refresh().ok());
+  status = 200;
+  EXPECT_TRUE(index->Refresh().Is(Code::kUnavailable));
+  EXPECT_EQ(index->Get({OrderDocument("a", 1).key})->size(), 0u);
+  status = 0;
+  EXPECT_EQ(VersionOf(*index, "a"), 1u);
 }
 
 TEST_F(ElasticsearchFaultsTest, NoServerIsUnavailable) {

@@ -1,12 +1,13 @@
 #include "adapters/elasticsearch/elasticsearch_index.h"
 
-#include <simdjson.h>
-
 #include <algorithm>
 #include <atomic>
+#include <mutex>
 #include <optional>
+#include <set>
 #include <utility>
 
+#include "adapters/elasticsearch/elastic_answers.h"
 #include "adapters/elasticsearch/elastic_client.h"
 #include "adapters/elasticsearch/elastic_document.h"
 #include "adapters/elasticsearch/elastic_query.h"
@@ -19,68 +20,17 @@ namespace saffron {
 namespace {
 
 using Effect = ElasticClient::Effect;
+using elastic::FoundDocuments;
 using elastic::QueryPlan;
 using elastic::SortValues;
-using simdjson::SUCCESS;
-using simdjson::dom::element;
 
 // Of a request: the largest documents there may be still fit into an answer.
 constexpr std::size_t kPageDocuments = 250;
-
-Error Unreadable() { return Unavailable("Elasticsearch: an answer that is not understood"); }
-
-// Documents as they come, page after page.
-struct Found {
-  std::vector<SearchDocument> documents;
-  std::size_t limit = 0;
-  std::optional<SortValues> after;  // where the last of them, or the start, lies
-  bool more = false;                // at least one is behind the last, and was not taken
-
-  Status Take(const HttpResponse& response);
-};
-
-Result<SortValues> PlaceOf(element hit) {
-  simdjson::dom::array sort;
-  if (hit["sort"].get_array().get(sort) != SUCCESS) return Unreadable();
-  SortValues place;
-  for (element value : sort) {
-    std::string_view text;
-    const bool there = value.get_string().get(text) == SUCCESS;
-    place.push_back(there ? std::optional<std::string>(text) : std::nullopt);
-  }
-  return place;
-}
-
-Status Found::Take(const HttpResponse& response) {
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::array hits;
-  std::int64_t failed = 0;
-  if (parser.parse(response.body).get(answer) != SUCCESS ||
-      answer["_shards"]["failed"].get_int64().get(failed) != SUCCESS ||
-      answer["hits"]["hits"].get_array().get(hits) != SUCCESS) {
-    return Unreadable();
-  }
-  if (failed != 0) return Unavailable("Elasticsearch: some shards do not answer");
-  std::optional<element> last;
-  for (element hit : hits) {
-    if (documents.size() == limit) {
-      more = true;
-      break;
-    }
-    SAFFRON_ASSIGN(SearchDocument document, elastic::DocumentOfHit(hit));
-    documents.push_back(std::move(document));
-    last = hit;
-  }
-  if (!last) return Ok();
-  SAFFRON_ASSIGN(after, PlaceOf(*last));
-  return Ok();
-}
+constexpr std::size_t kRefreshedByName = 16;  // databases; if there are more, all are
 
 }  // namespace
 
-// One generation, or whichever is live. What a generation that is not live has written is refreshed
-// when it is first read, not with every write: nobody else reads it.
+// One generation, or whichever is live.
 class ElasticsearchSearch final : public SearchIndex {
  public:
   ElasticsearchSearch(std::shared_ptr<ElasticClient> client,
@@ -100,6 +50,7 @@ class ElasticsearchSearch final : public SearchIndex {
   ~ElasticsearchSearch() override;
 
   Result<std::vector<WriteRefusal>> Write(const std::vector<SearchDocument>& documents) override;
+  Status Refresh() override;
   Result<std::map<AggregateKey, SearchDocument>> Get(
       const std::vector<AggregateKey>& keys) override;
   Result<SearchPage> Search(const SearchQuery& query) override;
@@ -112,7 +63,6 @@ class ElasticsearchSearch final : public SearchIndex {
 
  private:
   bool IsLive() const { return unfinished_.load() == 0; }
-  Status MakeReadable();
   Status GetSome(const AggregateKey* keys, std::size_t count,
                  std::map<AggregateKey, SearchDocument>& found);
   Result<HttpResponse> Ask(const std::string& index, std::string body);
@@ -123,7 +73,8 @@ class ElasticsearchSearch final : public SearchIndex {
   const std::size_t bulk_bytes_;
   const Duration patience_;
   std::atomic<std::uint64_t> unfinished_{0};  // the generation, until it goes live; 0: the live one
-  std::atomic<bool> unread_{false};           // written, not refreshed
+  std::mutex mutex_;
+  std::set<std::string, std::less<>> unread_;  // under mutex_: databases written, not refreshed
 };
 
 ElasticsearchSearch::~ElasticsearchSearch() {
@@ -138,25 +89,43 @@ Result<std::vector<WriteRefusal>> ElasticsearchSearch::Write(
     const std::vector<SearchDocument>& documents) {
   ElasticWriterOptions options{stem_, {}, bulk_bytes_, patience_};
   if (stem_ == indexes_->live()) options.query = "&require_alias=true";
-  if (IsLive()) {
-    options.query += "&refresh=true";
-  } else {
-    unread_ = true;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (const SearchDocument& document : documents) {
+      const std::string_view db = elastic::DatabaseOf(document.key);
+      if (!unread_.contains(db)) unread_.emplace(db);
+    }
   }
   return ElasticWriter(*client_, *indexes_, std::move(options), documents).Run();
 }
 
-Status ElasticsearchSearch::MakeReadable() {
-  if (!unread_.exchange(false)) return Ok();
-  auto refreshed = client_->Demand(Effect::kIdempotent, "POST", stem_ + ".*/_refresh");
-  if (refreshed.ok()) return Ok();
-  unread_ = true;
-  return std::move(refreshed).error();
+// A shard that is not there counts as not failed: it is searched only after its recovery, which
+// refreshes it.
+Status ElasticsearchSearch::Refresh() {
+  std::set<std::string, std::less<>> databases;
+  {
+    std::lock_guard<std::mutex> lock(mutex_);
+    databases.swap(unread_);
+  }
+  if (databases.empty()) return Ok();
+  std::string indexes = databases.size() > kRefreshedByName ? stem_ + ".*" : std::string();
+  for (const std::string& db : databases) {
+    if (databases.size() > kRefreshedByName) break;
+    if (!indexes.empty()) indexes += ',';
+    indexes += ElasticIndexes::IndexOf(stem_, db);
+  }
+  auto answer =
+      client_->Demand(Effect::kIdempotent, "POST", indexes + "/_refresh?ignore_unavailable=true");
+  Status refreshed = answer.ok() ? elastic::CheckRefresh(answer->body) : Status(answer.error());
+  if (!refreshed.ok()) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    unread_.merge(databases);
+  }
+  return refreshed;
 }
 
 Result<std::map<AggregateKey, SearchDocument>> ElasticsearchSearch::Get(
     const std::vector<AggregateKey>& keys) {
-  SAFFRON_TRY(MakeReadable());
   std::map<AggregateKey, SearchDocument> found;
   for (std::size_t at = 0; at < keys.size(); at += kPageDocuments) {
     SAFFRON_TRY(GetSome(&keys[at], std::min(kPageDocuments, keys.size() - at), found));
@@ -168,32 +137,17 @@ Status ElasticsearchSearch::GetSome(const AggregateKey* keys, std::size_t count,
                                     std::map<AggregateKey, SearchDocument>& found) {
   std::string body = "{\"docs\":[";
   for (std::size_t i = 0; i < count; ++i) {
-    const std::string& id = keys[i].id;
     body += i == 0 ? "{\"_index\":" : ",{\"_index\":";
-    json::AppendString(body, ElasticIndexes::IndexOf(stem_, id.substr(0, id.find(':'))));
+    json::AppendString(body,
+                       ElasticIndexes::IndexOf(stem_, std::string(elastic::DatabaseOf(keys[i]))));
     body += ",\"_id\":";
     json::AppendString(body, elastic::IdOf(keys[i]));
     body.append(",\"stored_fields\":").append(elastic::kStoredFields).append("}");
   }
   SAFFRON_ASSIGN(HttpResponse response,
                  client_->Demand(Effect::kNone, "POST", "_mget?realtime=false", body + "]}"));
-  simdjson::dom::parser parser;
-  element answer;
-  simdjson::dom::array list;
-  if (parser.parse(response.body).get(answer) != SUCCESS ||
-      answer["docs"].get_array().get(list) != SUCCESS) {
-    return Unreadable();
-  }
-  for (element hit : list) {
-    bool there = false;
-    std::string_view error;
-    if (hit["error"]["type"].get_string().get(error) == SUCCESS) {
-      if (error == "index_not_found_exception") continue;  // nothing of that database yet
-      return Unavailable("Elasticsearch: " + std::string(error));
-    }
-    if (hit["found"].get_bool().get(there) != SUCCESS) return Unreadable();
-    if (!there) continue;
-    SAFFRON_ASSIGN(SearchDocument document, elastic::DocumentOfHit(hit));
+  SAFFRON_ASSIGN(std::vector<SearchDocument> documents, elastic::ParseDocuments(response.body));
+  for (SearchDocument& document : documents) {
     AggregateKey key = document.key;
     found.insert_or_assign(std::move(key), std::move(document));
   }
@@ -213,26 +167,23 @@ Result<SearchPage> ElasticsearchSearch::Search(const SearchQuery& query) {
   SAFFRON_ASSIGN(QueryPlan plan, QueryPlan::Compile(query));
   SearchPage page;
   if (plan.empty()) return page;
-  SAFFRON_TRY(MakeReadable());
   const std::string index = ElasticIndexes::IndexOf(stem_, query.scope.db);
   if (query.limit == 0) {
     SAFFRON_ASSIGN(HttpResponse response, Ask(index, plan.CountRequest()));
-    simdjson::dom::parser parser;
-    element answer;
-    if (parser.parse(response.body).get(answer) != SUCCESS ||
-        answer["hits"]["total"]["value"].get_uint64().get(page.total) != SUCCESS) {
-      return Unreadable();
-    }
+    SAFFRON_ASSIGN(page.total, elastic::ParseTotal(response.body));
     return page;
   }
-  Found found{.documents = {}, .limit = query.limit, .after = plan.start()};
+  FoundDocuments found{.documents = {},
+                       .limit = query.limit,
+                       .sort_values = plan.sort_values(),
+                       .after = plan.start()};
   bool ended = false;
   while (!found.more && !ended) {
     // One more than wanted tells whether there is a next page.
     const std::size_t wanted = std::min(kPageDocuments, query.limit - found.documents.size() + 1);
     const std::size_t before = found.documents.size();
     SAFFRON_ASSIGN(HttpResponse response, Ask(index, plan.PageRequest(wanted, found.after)));
-    SAFFRON_TRY(found.Take(response));
+    SAFFRON_TRY(found.Take(response.body));
     ended = found.documents.size() - before < wanted;
   }
   if (found.more) page.next_cursor = plan.CursorAfter(*found.after);
@@ -242,8 +193,7 @@ Result<SearchPage> ElasticsearchSearch::Search(const SearchQuery& query) {
 
 Result<std::vector<SearchDocument>> ElasticsearchSearch::Scan(
     const std::optional<AggregateKey>& after, std::size_t limit) {
-  SAFFRON_TRY(MakeReadable());
-  Found found{.documents = {}, .limit = limit, .after = std::nullopt};
+  FoundDocuments found{.documents = {}, .limit = limit, .after = std::nullopt};
   if (after) found.after = SortValues{elastic::KeyText(*after)};
   while (found.documents.size() < limit) {
     const std::size_t wanted = std::min(kPageDocuments, limit - found.documents.size());
@@ -251,30 +201,16 @@ Result<std::vector<SearchDocument>> ElasticsearchSearch::Scan(
     std::optional<std::string> last;
     if (found.after) last = found.after->back();
     SAFFRON_ASSIGN(HttpResponse response, Ask(stem_ + ".*", elastic::ScanRequest(wanted, last)));
-    SAFFRON_TRY(found.Take(response));
+    SAFFRON_TRY(found.Take(response.body));
     if (found.documents.size() - before < wanted) break;
   }
   return std::move(found.documents);
 }
 
-// In hexadecimal: it may be any bytes.
 Result<std::string> ElasticsearchSearch::Watermark() {
   SAFFRON_ASSIGN(HttpResponse response,
                  client_->Send(Effect::kNone, "GET", stem_ + "/_doc/watermark"));
-  simdjson::dom::parser parser;
-  element answer;
-  bool there = false;
-  if (parser.parse(response.body).get(answer) != SUCCESS) return Unreadable();
-  if (response.status == 404 && answer["found"].get_bool().get(there) == SUCCESS) {
-    return std::string();  // never set
-  }
-  std::string_view hex;
-  if (response.status != 200 || answer["_source"]["value"].get_string().get(hex) != SUCCESS) {
-    return Unavailable("Elasticsearch: " + ExplainAnswer(response));
-  }
-  std::optional<std::string> value = elastic::DecodeHex(hex);
-  if (!value) return Corrupt("the watermark in the search index is damaged");
-  return *std::move(value);
+  return elastic::ParseWatermark(response);
 }
 
 // Durable when it returns, and so are the documents before it: each request is synced.
@@ -298,7 +234,6 @@ Status ElasticsearchSearch::Activate(SearchIndex& next) {
     return Invalid("a generation of another index");
   }
   if (other->IsLive()) return Ok();
-  SAFFRON_TRY(other->MakeReadable());
   SAFFRON_TRY(indexes_->MakeLive(other->unfinished_));
   other->unfinished_ = 0;
   return Ok();
@@ -317,7 +252,7 @@ Result<std::unique_ptr<SearchIndex>> ElasticsearchIndex::Open(ElasticsearchOptio
   SAFFRON_ASSIGN(auto client, ElasticClient::Open(options, runtime, log));
   std::shared_ptr<ElasticClient> shared = std::move(client);
   auto indexes = std::make_shared<ElasticIndexes>(shared, options);
-  SAFFRON_TRY(indexes->Prepare());
+  SAFFRON_TRY(options.when_missing == WhenMissing::kMake ? indexes->Prepare() : indexes->Find());
   return std::unique_ptr<SearchIndex>(
       std::make_unique<ElasticsearchSearch>(std::move(shared), std::move(indexes), options));
 }

@@ -12,6 +12,7 @@
 #include "base/runtime.h"
 #include "net/http_client.h"
 #include "ports/search_index.h"
+#include "ports/when_missing.h"
 
 namespace saffron {
 
@@ -22,7 +23,8 @@ struct ElasticsearchOptions {
   std::string api_key;   // base64 of "id:key"; stands before user and password
   std::string ca_file;   // of https; empty: the system's
   HttpClientOptions::VerifyTls verify_tls = HttpClientOptions::VerifyTls::kYes;
-  std::string prefix = "saffron";     // of every index and alias: one for each deployment
+  std::string prefix = "saffron";  // of every index and alias: one for each deployment
+  WhenMissing when_missing = WhenMissing::kMake;
   std::uint32_t shards = 1;           // of each index made from now on
   std::uint32_t max_columns = 1'000;  // properties of a database with a field of their own in
                                       // indexes made from now on; the others work too, slower
@@ -41,7 +43,7 @@ struct ElasticsearchOptions {
 class ElasticsearchIndex {
  public:
   // Makes what is missing. kInvalid: the options, or an index of another format; kUnavailable:
-  // out of reach, or the credentials are refused.
+  // out of reach, or the credentials are refused; kNotFound: the indexes were not to be made.
   static Result<std::unique_ptr<SearchIndex>> Open(ElasticsearchOptions options, Runtime& runtime,
                                                    Log& log);
 };

@@ -22,7 +22,7 @@ class ElasticsearchIndexTest : public ::testing::Test {
  protected:
   void SetUp() override {
     const std::string address = ElasticsearchAddress();
-    if (address.empty()) GTEST_SKIP() << "no server";
+    if (address.empty()) SAFFRON_NO_SERVER("opensearch");
     home_ = std::make_unique<ElasticsearchHome>(address);
   }
   std::string Prefixed(const std::string& rest) const { return home_->options().prefix + rest; }
@@ -31,6 +31,7 @@ class ElasticsearchIndexTest : public ::testing::Test {
     auto refusals = index.Write(documents);
     ASSERT_TRUE(refusals.ok()) << refusals.error().ToString();
     for (const auto& refusal : *refusals) EXPECT_FALSE(refusal) << refusal->ToString();
+    ASSERT_TRUE(index.Refresh().ok());
   }
   static SearchQuery Query() {
     SearchQuery query;

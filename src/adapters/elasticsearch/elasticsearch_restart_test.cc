@@ -26,7 +26,8 @@ TEST(ElasticsearchRestartTest, WhatWasAcknowledgedOutlivesANodeKilledUnderLoad) 
         documents.push_back(OrderDocument(std::to_string(i), round, R"({"n":1})"));
       }
       auto written = index->Write(documents);
-      const bool marked = written.ok() && index->SetWatermark(std::to_string(round)).ok();
+      const bool marked =
+          written.ok() && index->Refresh().ok() && index->SetWatermark(std::to_string(round)).ok();
       if (marked) {
         acknowledged = round;
       } else {

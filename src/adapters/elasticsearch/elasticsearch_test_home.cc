@@ -40,6 +40,7 @@ SearchDocument OrderDocument(const std::string& name, std::uint64_t version, std
 
 std::uint64_t VersionOf(SearchIndex& index, const std::string& name) {
   const AggregateKey key = OrderDocument(name, 1).key;
+  EXPECT_TRUE(index.Refresh().ok());
   auto found = index.Get({key});
   EXPECT_TRUE(found.ok()) << found.error().ToString();
   return found.ok() && found->contains(key) ? found->at(key).version.value : 0;

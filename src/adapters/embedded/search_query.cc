@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <charconv>
+#include <cmath>
 #include <compare>
 
 #include "base/bytes.h"
@@ -52,6 +53,18 @@ bool AnyScalar(std::string_view member, const Visit& visit) {
     if (scalar.has_value() && visit(*scalar)) return true;
   }
   return false;
+}
+
+// The order to sort by: that of Compare, made one of all numbers. Of those that are the same double
+// the one that is no integer stands first (as the keys of adapters/elasticsearch have it).
+int CompareToSort(const Scalar& a, const Scalar& b) {
+  constexpr double kLastExact = 9007199254740992.0;  // 2^53: above it integers share doubles
+  const bool numbers = a.kind == Scalar::Kind::kNumber && b.kind == Scalar::Kind::kNumber;
+  if (!numbers) return Compare(a, b);
+  if (const int order = Sign(a.number <=> b.number); order != 0) return order;
+  if (std::fabs(a.number) < kLastExact) return 0;
+  if (a.whole != b.whole) return a.whole ? 1 : -1;
+  return a.whole ? Sign(a.integer <=> b.integer) : 0;
 }
 
 bool Equals(std::string_view member, const std::optional<Scalar>& wanted) {
@@ -193,7 +206,7 @@ SearchOrder::Place SearchOrder::PlaceOf(const SearchDocument& document) const {
   Place place{std::nullopt, document.key.id};
   if (by_id()) return place;
   AnyScalar(MemberOf(document.document, field_), [&](const Scalar& s) {
-    const int order = place.value.has_value() ? Compare(s, *place.value) : 0;
+    const int order = place.value.has_value() ? CompareToSort(s, *place.value) : 0;
     if (!place.value.has_value() || (descending_ ? order > 0 : order < 0)) place.value = s;
     return false;
   });
@@ -203,7 +216,7 @@ SearchOrder::Place SearchOrder::PlaceOf(const SearchDocument& document) const {
 bool SearchOrder::Before(const Place& a, const Place& b) const {
   if (a.value.has_value() != b.value.has_value()) return a.value.has_value();
   if (a.value.has_value()) {
-    if (const int order = Compare(*a.value, *b.value); order != 0) {
+    if (const int order = CompareToSort(*a.value, *b.value); order != 0) {
       return descending_ ? order > 0 : order < 0;
     }
   }

@@ -55,7 +55,8 @@ class KafkaAdmin {
   using Settings = std::map<std::string, Setting>;
   using Send = std::function<void(rd_kafka_t*, rd_kafka_AdminOptions_t*, rd_kafka_queue_t*)>;
 
-  Result<std::shared_ptr<KafkaHandle>> GroupClient();
+  Result<std::shared_ptr<KafkaHandle>> GroupClient(const std::string& group);
+  Result<KafkaPartitions> AllPartitions();
   Result<KafkaEvent> Ask(KafkaHandle& client, std::string_view doing, rd_kafka_admin_op_t operation,
                          const Send& send);
   Result<Shape> ShapeOf(const std::string& topic);  // kNotFound
@@ -78,8 +79,8 @@ class KafkaAdmin {
   Runtime& runtime_;
   Log& log_;
   std::mutex mutex_;
-  std::set<std::string> warned_;               // under mutex_
-  std::shared_ptr<KafkaHandle> group_client_;  // under mutex_
+  std::set<std::string> warned_;                                       // under mutex_
+  std::map<std::string, std::shared_ptr<KafkaHandle>> group_clients_;  // by group; under mutex_
 };
 
 }  // namespace saffron

@@ -194,5 +194,35 @@ TEST_F(KafkaOutageTest, AHangIsAnUnknownOutcomeAndDoneAgainKeepsTheOrder) {
   ExpectOnTopic(sent);
 }
 
+// Librdkafka's own request for them ended the process when the coordinator went away under it.
+TEST_F(KafkaOutageTest, AGroupsOffsetsAreAskedForWhileItsCoordinatorHangsAndDies) {
+  const std::string group = NewKafkaName("group");
+  std::atomic<bool> over{false};
+  std::atomic<int> answered{0}, refused{0};
+  ASSERT_TRUE(bus_->GroupOffsets(group).ok());
+  std::thread asking([&] {
+    while (!over) {
+      auto offsets = bus_->GroupOffsets(group);
+      EXPECT_TRUE(offsets.ok() || offsets.Is(Code::kUnavailable)) << offsets.error().ToString();
+      ++(offsets.ok() ? answered : refused);
+    }
+  });
+  const auto await = [&](std::atomic<int>& count) {
+    const int enough = count + 3;
+    while (count < enough) runtime_.SleepFor(milliseconds(1));
+  };
+  await(answered);
+  Signal(SIGSTOP);
+  await(refused);
+  Signal(SIGCONT);
+  await(answered);
+  server_->Kill();
+  await(refused);
+  EXPECT_TRUE(server_->Up().ok());
+  await(answered);
+  over = true;
+  asking.join();
+}
+
 }  // namespace
 }  // namespace saffron

@@ -251,8 +251,13 @@ Result<KafkaProducer::Produced> KafkaProducer::ResultOf(
     } else {
       const bool purged = report.code == RD_KAFKA_RESP_ERR__PURGE_QUEUE ||
                           report.code == RD_KAFKA_RESP_ERR__PURGE_INFLIGHT;
-      Error error = session.handle->ErrorOf("produce to " + messages[i]->topic, report.code,
-                                            purged ? "not acknowledged in time" : "");
+      // A report of a living client with this code: the partition left the cluster's metadata while
+      // the message waited for it (rd_kafka_toppar_destroy_final, librdkafka 2.0.2).
+      const bool gone = report.code == RD_KAFKA_RESP_ERR__DESTROY;
+      Error error =
+          session.handle->ErrorOf("produce to " + messages[i]->topic,
+                                  gone ? RD_KAFKA_RESP_ERR__UNKNOWN_PARTITION : report.code,
+                                  purged ? "not acknowledged in time" : "");
       if (error.code() != Code::kUnavailable) {
         delivery.refused = std::move(error);
         continue;

@@ -67,7 +67,6 @@ std::string KafkaAddress() {
   const char* given = std::getenv("KAFKA_BOOTSTRAP_SERVERS");
   if (given != nullptr && *given != '\0') return given;
   RealServer* server = SharedServer("kafka");
-  EXPECT_TRUE(server != nullptr || !ServersAreRequired()) << "no server: kafka";
   return server == nullptr ? "" : server->address();
 }
 

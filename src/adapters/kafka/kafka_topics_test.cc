@@ -171,6 +171,30 @@ TEST_F(KafkaTopicsTest, ATopicDeletedUnderWayIsRefusedMadeAgainAndReadFromItsBeg
   EXPECT_EQ(values.back(), "3");
 }
 
+// The deletion meets messages on their way: on the wire, in the queue of a partition that leaves.
+TEST_F(KafkaTopicsTest, ATopicDeletedUnderLoadRefusesWhatItNoLongerTakes) {
+  std::vector<std::string> topics;
+  for (int i = 0; i < 8; ++i) topics.push_back(NewKafkaName("deleted"));
+  for (const std::string& topic : topics) {
+    ASSERT_TRUE(bus_->EnsureTopics({{topic, 1}}).ok());
+    std::atomic<int> delivered{0};
+    std::thread writer([&] {
+      for (bool refused = false; !refused && !HasFailure();) {
+        for (const Delivery& delivery : Send({{topic, "k", "1", {}}, {topic, "k", "2", {}}})) {
+          if (refused = delivery.refused.has_value(); refused) {
+            EXPECT_EQ(delivery.refused->code(), Code::kNotFound) << delivery.refused->message();
+          } else {
+            ++delivered;
+          }
+        }
+      }
+    });
+    EXPECT_TRUE(Within20Seconds([&] { return delivered >= 20; }));
+    EXPECT_TRUE(DeleteKafkaTopic(KafkaAddress(), topic));
+    writer.join();
+  }
+}
+
 // A member leaves while it is written: every value is processed, and committed by who had it. Each
 // has its thread: a commit may wait until every member has joined the new generation.
 TEST_F(KafkaTopicsTest, AMemberThatLeavesUnderLoadLosesNothing) {

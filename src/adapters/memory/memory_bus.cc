@@ -110,6 +110,11 @@ class MemoryPartitionLog final : public PartitionLog {
     while (!partition.messages.empty() && partition.end() > end) partition.messages.pop_back();
   }
 
+  void MoveOffsetsBack(const std::string& group, std::uint64_t by) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto& [partition, offset] : offsets_[group]) offset.next -= std::min(offset.next, by);
+  }
+
   void DropBelow(const TopicPartition& where, std::uint64_t earliest) {
     std::lock_guard<std::mutex> lock(mutex_);
     Partition& partition = *Find(where);
@@ -161,6 +166,10 @@ void MemoryBus::DeleteTopic(const std::string& topic) {
 void MemoryBus::Truncate(const std::string& topic, std::uint32_t partition, std::uint64_t end) {
   memory_.Truncate({topic, partition}, end);
   TopicsChanged();
+}
+
+void MemoryBus::MoveOffsetsBack(const std::string& group, std::uint64_t by) {
+  memory_.MoveOffsetsBack(group, by);
 }
 
 void MemoryBus::DropBelow(const std::string& topic, std::uint32_t partition,

@@ -26,6 +26,9 @@ class MemoryBus final : public InProcessBus {
   void DeleteTopic(const std::string& topic);
   // Loses the records at and above `end`; their offsets will be given again.
   void Truncate(const std::string& topic, std::uint32_t partition, std::uint64_t end);
+  // The group's offsets go back by so many records; whoever is assigned a partition next gets them
+  // again.
+  void MoveOffsetsBack(const std::string& group, std::uint64_t by);
   // Deletes the records below `earliest`, like retention.
   void DropBelow(const std::string& topic, std::uint32_t partition, std::uint64_t earliest);
 

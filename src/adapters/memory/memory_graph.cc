@@ -183,17 +183,20 @@ Status MemoryGraph::Commit(const GraphCommit& commit) {
   auto live = Live();
   std::lock_guard lock(live->mutex);
   Contents& contents = live->contents;
-  if (contents.state.epoch != commit.epoch) return Conflict("the graph is of another epoch");
-  if (commit.position < contents.state.position) return Conflict("the position would go back");
+  if (contents.state.epoch != commit.epoch && !ignores_epochs_) {
+    return Conflict("the graph is of another epoch");
+  }
+  if (commit.position < contents.state.position && !ignores_epochs_) {
+    return Conflict("the position would go back");
+  }
   for (const GraphNode& node : commit.nodes) {
     auto found = contents.nodes.find(node.key);
-    if (node.version <=
-        (found == contents.nodes.end() ? SequenceNumber() : found->second.version)) {
-      continue;
-    }
+    const bool older =
+        node.version <= (found == contents.nodes.end() ? SequenceNumber() : found->second.version);
+    if (older && !ignores_versions_) continue;
     contents.nodes.insert_or_assign(node.key, node);
   }
-  contents.state.position = commit.position;
+  contents.state.position = std::max(contents.state.position, commit.position);
   if (WritesOntology(commit)) ++contents.state.ontology_version;
   return Ok();
 }

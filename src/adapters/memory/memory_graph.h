@@ -38,6 +38,9 @@ class MemoryGraph final : public GraphStore {
   // For tests: a power cut, or a graph that is older than the log.
   Contents Snapshot() const;
   void Restore(Contents contents);
+  // For tests of the tests: a graph that takes whatever comes, however old, or from whomever.
+  void IgnoreVersions() { ignores_versions_ = true; }
+  void IgnoreEpochs() { ignores_epochs_ = true; }
 
  private:
   // A generation; after Activate two stores share one.
@@ -51,6 +54,8 @@ class MemoryGraph final : public GraphStore {
   std::shared_ptr<Generation> live_;
   std::weak_ptr<Generation> unfinished_;
   std::uint64_t generations_ = 1;
+  bool ignores_versions_ = false;
+  bool ignores_epochs_ = false;
 };
 
 }  // namespace saffron

@@ -1,5 +1,6 @@
 #include "adapters/memory/memory_object_store.h"
 
+#include <iterator>
 #include <utility>
 
 #include "ports/object_key.h"
@@ -106,6 +107,13 @@ void MemoryObjectStore::Truncate(std::string_view key, std::size_t size_bytes) {
 bool MemoryObjectStore::Contains(std::string_view key) const {
   std::lock_guard lock(mutex_);
   return objects_.contains(key);
+}
+
+std::string MemoryObjectStore::LastKey(std::string_view prefix) const {
+  std::lock_guard lock(mutex_);
+  auto above = objects_.upper_bound(std::string(prefix) + '\xff');
+  if (above == objects_.begin() || !std::prev(above)->first.starts_with(prefix)) return "";
+  return std::prev(above)->first;
 }
 
 MemoryObjectStore::Contents MemoryObjectStore::Snapshot() const {

@@ -43,6 +43,8 @@ class MemoryObjectStore final : public ObjectStore {
   void Corrupt(std::string_view key, std::uint64_t bit);  // flips it; the etag stays
   void Truncate(std::string_view key, std::size_t size_bytes);
   bool Contains(std::string_view key) const;
+  // The last one that starts with the prefix; empty: none does.
+  std::string LastKey(std::string_view prefix) const;
   Contents Snapshot() const;
   void Restore(Contents contents);  // etags given later are new all the same
 

@@ -219,9 +219,10 @@ Result<std::uint64_t> MemoryRegistry::Heartbeat(const std::string& handler,
   std::lock_guard lock(mutex_);
   std::uint64_t beaten = 0;
   const std::int64_t now = now_ms_();
-  for (auto& [key, row] : rows_.claims) {
-    if (key.handler != handler || row.owner != owner) continue;
-    if (row.status != ClaimStatus::kProcessing) continue;
+  for (auto at = rows_.claims.lower_bound({handler, EventId()});
+       at != rows_.claims.end() && at->first.handler == handler; ++at) {
+    ClaimRow& row = at->second;
+    if (row.status != ClaimStatus::kProcessing || row.owner != owner) continue;
     row.heartbeat_ms = now;
     ++beaten;
   }
@@ -268,10 +269,11 @@ Result<std::optional<PublishedRow>> MemoryRegistry::PublishedAt(std::uint32_t sh
   return {found->second};
 }
 
-Result<std::uint64_t> MemoryRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
+Result<Pruned> MemoryRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
   std::lock_guard lock(mutex_);
-  std::uint64_t pruned = 0;
-  for (auto at = rows_.claims.begin(); at != rows_.claims.end() && pruned < limit;) {
+  Pruned pruned;
+  auto at = rows_.claims.lower_bound(prune_from_);
+  for (std::size_t looked = 0; at != rows_.claims.end() && looked < limit; ++looked) {
     const ClaimRow& row = at->second;
     auto aggregate = rows_.aggregates.find(row.aggregate);
     const bool passed =
@@ -279,11 +281,13 @@ Result<std::uint64_t> MemoryRegistry::Prune(std::int64_t processed_before_ms, st
     const bool over = row.status == ClaimStatus::kDone || row.status == ClaimStatus::kSkippedStale;
     if (over && passed && row.processed_ms < processed_before_ms) {
       at = rows_.claims.erase(at);
-      ++pruned;
+      ++pruned.rows;
     } else {
       ++at;
     }
   }
+  pruned.more = at != rows_.claims.end();
+  prune_from_ = pruned.more ? at->first : ClaimKey();
   return pruned;
 }
 

@@ -44,6 +44,12 @@ class MemoryRegistry final : public AppendRegistry, public ClaimRegistry {
   using Backup = std::shared_ptr<const Rows>;
   Backup Snapshot() const;
   void Restore(const Backup& backup);
+  // What `look` makes of all rows, without a copy of them. It must not call the registry.
+  template <class Look>
+  auto Inspect(const Look& look) const {
+    std::lock_guard lock(mutex_);
+    return look(rows_);
+  }
 
   // AppendRegistry
   Status Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) override;
@@ -71,7 +77,7 @@ class MemoryRegistry final : public AppendRegistry, public ClaimRegistry {
                                         std::size_t limit) override;
   Status PutPublished(const PublishedRow& row, SlotNumber prune_below) override;
   Result<std::optional<PublishedRow>> PublishedAt(std::uint32_t shard, SlotNumber slot) override;
-  Result<std::uint64_t> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
+  Result<Pruned> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
 
   struct Rows {
     RegistryControl control;
@@ -103,6 +109,7 @@ class MemoryRegistry final : public AppendRegistry, public ClaimRegistry {
   mutable std::mutex mutex_;
   std::string live_incarnation_;
   Rows rows_;
+  ClaimKey prune_from_;  // Prune goes on there
 };
 
 }  // namespace saffron

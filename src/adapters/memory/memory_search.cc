@@ -9,7 +9,22 @@ namespace saffron {
 struct MemorySearch::Generation {
   std::mutex mutex;
   std::map<AggregateKey, SearchDocument> documents;
+  std::map<AggregateKey, SearchDocument> written;  // newer ones, not readable yet
   std::string watermark;
+
+  // Nothing: an equal or newer version is there.
+  SearchDocument* PlaceFor(const SearchDocument& document, bool ignores_versions) {
+    auto [place, created] = written.try_emplace(document.key, document);
+    const SearchDocument* before = created ? nullptr : &place->second;
+    if (auto readable = documents.find(document.key); created && readable != documents.end()) {
+      before = &readable->second;
+    }
+    if (before == nullptr || ignores_versions || before->version < document.version) {
+      return &place->second;
+    }
+    if (created) written.erase(place);
+    return nullptr;
+  }
 };
 
 MemorySearch::MemorySearch() : generation_(std::make_shared<Generation>()) {}
@@ -25,12 +40,21 @@ Result<std::vector<WriteRefusal>> MemorySearch::Write(
   auto generation = Current();
   std::lock_guard<std::mutex> lock(generation->mutex);
   for (const SearchDocument& document : documents) {
-    auto [stored, created] = generation->documents.try_emplace(document.key, document);
-    if (!created && document.version <= stored->second.version) continue;
-    stored->second = document;
-    if (document.lifecycle == Lifecycle::kAbsent) stored->second.document.clear();
+    SearchDocument* place = generation->PlaceFor(document, ignores_versions_);
+    if (place == nullptr) continue;
+    *place = document;
+    if (document.lifecycle == Lifecycle::kAbsent) place->document.clear();
   }
   return std::vector<WriteRefusal>(documents.size());
+}
+
+Status MemorySearch::Refresh() {
+  auto generation = Current();
+  std::lock_guard<std::mutex> lock(generation->mutex);
+  for (auto& [key, document] : std::exchange(generation->written, {})) {
+    generation->documents.insert_or_assign(key, std::move(document));
+  }
+  return Ok();
 }
 
 Result<std::map<AggregateKey, SearchDocument>> MemorySearch::Get(

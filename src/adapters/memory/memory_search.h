@@ -20,7 +20,9 @@ class MemorySearch final : public SearchIndex {
   MemorySearch();
   ~MemorySearch() override;
 
+  // Readable after Refresh only.
   Result<std::vector<WriteRefusal>> Write(const std::vector<SearchDocument>& documents) override;
+  Status Refresh() override;
   Result<std::map<AggregateKey, SearchDocument>> Get(
       const std::vector<AggregateKey>& keys) override;
   Result<SearchPage> Search(const SearchQuery& query) override;
@@ -35,12 +37,15 @@ class MemorySearch final : public SearchIndex {
   struct Generation;
   std::shared_ptr<const Generation> Snapshot();
   void Restore(const std::shared_ptr<const Generation>& backup);
+  // For tests of the tests: an index that takes whatever comes, however old.
+  void IgnoreVersions() { ignores_versions_ = true; }
 
  private:
   std::shared_ptr<Generation> Current();
 
   std::mutex mutex_;
   std::shared_ptr<Generation> generation_;
+  bool ignores_versions_ = false;
 };
 
 }  // namespace saffron

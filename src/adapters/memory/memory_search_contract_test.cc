@@ -23,14 +23,29 @@ TEST(MemorySearchTest, RestoreBringsBackASnapshot) {
   SearchDocument document;
   document.key = AggregateKey::Instance("db", "main", "C", "a");
   document.version = SequenceNumber(1);
-  ASSERT_TRUE(index.Write({document}).ok());
+  ASSERT_TRUE(index.Write({document}).ok() && index.Refresh().ok());
   auto backup = index.Snapshot();
   document.version = SequenceNumber(2);
-  ASSERT_TRUE(index.Write({document}).ok());
+  ASSERT_TRUE(index.Write({document}).ok() && index.Refresh().ok());
   ASSERT_TRUE(index.SetWatermark("w").ok());
   index.Restore(backup);
   EXPECT_EQ(index.Get({document.key})->at(document.key).version, SequenceNumber(1));
   EXPECT_EQ(*index.Watermark(), "");
+}
+
+TEST(MemorySearchTest, WhatIsNotRefreshedIsNotReadAndStillRefusesOlderVersions) {
+  MemorySearch index;
+  SearchDocument document;
+  document.key = AggregateKey::Instance("db", "main", "C", "a");
+  document.version = SequenceNumber(2);
+  ASSERT_TRUE(index.Write({document}).ok());
+  EXPECT_TRUE(index.Get({document.key})->empty());
+  document.version = SequenceNumber(1);
+  ASSERT_TRUE(index.Write({document}).ok());
+  ASSERT_TRUE(index.Refresh().ok());
+  EXPECT_EQ(index.Get({document.key})->at(document.key).version, SequenceNumber(2));
+  ASSERT_TRUE(index.Write({document}).ok() && index.Refresh().ok());
+  EXPECT_EQ(index.Get({document.key})->at(document.key).version, SequenceNumber(2));
 }
 
 }  // namespace

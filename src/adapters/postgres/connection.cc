@@ -140,7 +140,7 @@ Result<std::unique_ptr<Connection>> Connection::Connect(const Address& address,
     const bool refused = state.starts_with("28") || state == "3D000" ||
                          (state.empty() && PQconnectionNeedsPassword(handle) != 0);
     return Error(refused ? Code::kInvalid : Code::kUnavailable,
-                 address.ToString() + ": " + address.WithoutSecrets(WithoutLocation(text)));
+                 address.ToString() + ": " + WithoutLocation(address.WithoutSecrets(text)));
   }
   if (PQsetnonblocking(handle, 1) != 0 || PQenterPipelineMode(handle) == 0) {
     return Unavailable(address.ToString() + ": the connection was lost at once");
@@ -160,8 +160,9 @@ bool Connection::clean() const {
 int Connection::socket() const { return PQsocket(handle_.get()); }
 
 Failure Connection::Lost(std::string_view what) const {
-  const std::string text = WithoutLocation(PQerrorMessage(handle_.get()));
-  return {"", address_.WithoutSecrets(std::string(what) + (text.empty() ? "" : ": " + text)), true};
+  // Secrets first: one may have a line break in it.
+  const std::string text = WithoutLocation(address_.WithoutSecrets(PQerrorMessage(handle_.get())));
+  return {"", std::string(what) + (text.empty() ? "" : ": " + text), true};
 }
 
 bool Connection::Send(const Queued& queued) {
@@ -241,7 +242,7 @@ void Connection::Take(PGresult* result, Answer& answer) const {
     return std::string(value == nullptr ? "" : value);
   };
   failure.state = text(PG_DIAG_SQLSTATE);
-  failure.message = address_.WithoutSecrets(OneLine(text(PG_DIAG_MESSAGE_PRIMARY)));
+  failure.message = OneLine(address_.WithoutSecrets(text(PG_DIAG_MESSAGE_PRIMARY)));
   if (failure.message.empty()) failure.message = "not run";
   // The server ends this connection, or never answered on it.
   failure.lost = failure.IsOf("57P") || failure.IsOf("08") || failure.state.empty();

@@ -1,8 +1,6 @@
 #include "adapters/postgres/pool.h"
 
 #include <algorithm>
-#include <random>
-#include <thread>
 
 #include "adapters/postgres/statements.h"
 
@@ -21,12 +19,6 @@ bool IsRepeatable(const Failure& failure) {
   return failure.Is("40001") || failure.Is("40P01") || failure.Is("23505");
 }
 
-void RestBefore(int attempt) {
-  thread_local std::minstd_rand random{std::random_device()()};
-  const int ceiling_ms = std::min(50, 1 << attempt);
-  std::this_thread::sleep_for(std::chrono::microseconds(random() % (1000u * ceiling_ms)));
-}
-
 // As every session works: found by its schema, bounded, durable (synchronous_commit is taken back
 // within the transactions that flush by themselves), and by index: the planner shall not take the
 // small tables of a young registry for a reason to read whole ones.
@@ -41,7 +33,13 @@ const Statement kSetUp{
     " set_config('default_transaction_isolation', 'read committed', false),"
     " set_config('jit', 'off', false), set_config('plan_cache_mode', 'force_generic_plan', false),"
     " set_config('enable_seqscan', 'off', false), set_config('enable_hashjoin', 'off', false),"
-    " set_config('enable_mergejoin', 'off', false)"};
+    " set_config('enable_mergejoin', 'off', false), set_config('enable_memoize', 'off', false)"};
+
+Metrics::Counter* CounterOf(Metrics* metrics) {
+  if (metrics == nullptr) return nullptr;
+  return &metrics->NewCounter("saffron_registry_round_trips_total",
+                              "Times that a call waited for PostgreSQL");
+}
 
 }  // namespace
 
@@ -58,8 +56,12 @@ Error ErrorOf(const Failure& failure, bool committing) {
   return passing ? Unavailable(text) : Internal(text);
 }
 
-Pool::Pool(Address address, PoolOptions options, Log& log)
-    : address_(std::move(address)), options_(std::move(options)), log_(log) {}
+Pool::Pool(Address address, PoolOptions options, Runtime& runtime, Log& log)
+    : address_(std::move(address)),
+      options_(std::move(options)),
+      runtime_(runtime),
+      trips_(CounterOf(options_.metrics)),
+      log_(log) {}
 
 Pool::~Pool() = default;
 
@@ -124,14 +126,25 @@ void Pool::DropIdle() {
   returned_.notify_all();
 }
 
-Answer Pool::Run(Connection& connection) {
+void Pool::CountRoundTrip() {
   ++round_trips_;
+  if (trips_ != nullptr) trips_->Increment();
+}
+
+Answer Pool::Run(Connection& connection) {
+  CountRoundTrip();
   return connection.Run(In(options_.statement_timeout + kGrace));
 }
 
 Answer Pool::RunUnbounded(Connection& connection) {
-  ++round_trips_;
+  CountRoundTrip();
   return connection.Run(In(std::chrono::hours(24 * 365)));
+}
+
+void Pool::RestBefore(int attempt) {
+  const Duration ceiling = milliseconds(std::min(50, 1 << attempt));
+  const auto most = static_cast<std::uint64_t>(ceiling.count());
+  (void)runtime_.SleepFor(Duration(static_cast<Duration::rep>(runtime_.RandomBelow(most))));
 }
 
 Status Pool::Perform(const std::function<Tried(Connection&)>& attempt) {

@@ -12,7 +12,9 @@
 
 #include "adapters/postgres/connection.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/result.h"
+#include "base/runtime.h"
 
 namespace saffron::postgres {
 
@@ -21,11 +23,12 @@ struct PoolOptions {
   std::size_t size = 0;
   std::chrono::milliseconds connect_timeout{0}, statement_timeout{0}, lock_timeout{0},
       pool_timeout{0};
+  Metrics* metrics = nullptr;
 };
 
 class Pool {
  public:
-  Pool(Address address, PoolOptions options, Log& log);
+  Pool(Address address, PoolOptions options, Runtime& runtime, Log& log);
   ~Pool();
 
   // Lent until destroyed; goes back if it is clean.
@@ -82,9 +85,14 @@ class Pool {
   void GiveBack(std::unique_ptr<Connection> connection);
   // All that lie idle: the server they were connected to is gone.
   void DropIdle();
+  // A stop of the process ends it, not the attempts: what is settled last is settled.
+  void RestBefore(int attempt);
+  void CountRoundTrip();
 
   const Address address_;
   const PoolOptions options_;
+  Runtime& runtime_;
+  Metrics::Counter* const trips_;  // null: nobody counts
   Log& log_;
   mutable std::mutex mutex_;
   std::condition_variable returned_;

@@ -18,12 +18,14 @@ using Tried = Pool::Tried;
 
 namespace {
 
-constexpr std::size_t kFrame = 3;  // the statements before the reads
+constexpr std::size_t kFrame = 3;           // the statements before the reads
+constexpr std::size_t kClaimsOfAPage = 40;  // typically
 
 }  // namespace
 
 Status PostgresRegistry::Transact(const ClaimRead& read, const ClaimRegistry::Decide& decide) {
   Status decoded;
+  postgres::Puts puts = postgres::Puts::kInsert;
   const Status done = pool_->Perform([&](Connection& connection) -> Tried {
     const postgres::Statements& s = AllStatements();
     for (const auto* statement : {&s.begin_snapshot, &s.commit_unflushed, &s.lock_claims}) {
@@ -37,7 +39,9 @@ Status PostgresRegistry::Transact(const ClaimRead& read, const ClaimRegistry::De
     Result<ClaimRows> rows = postgres::Decode(read, answer.rows, kFrame);
     decoded = rows.ok() ? Ok() : Status(rows.error());
     if (!rows.ok()) return pool_->Commit(connection, {});
-    return pool_->Commit(connection, postgres::PlanOf(*rows, decide(*rows)));
+    Tried tried = pool_->Commit(connection, postgres::PlanOf(*rows, decide(*rows), puts));
+    puts = postgres::NextPuts(tried.failure, puts);
+    return tried;
   });
   ++transactions_;
   SAFFRON_TRY(std::move(decoded));
@@ -70,13 +74,16 @@ Result<std::uint64_t> PostgresRegistry::Heartbeat(const std::string& handler,
 Result<std::vector<ClaimRow>> PostgresRegistry::ClaimsWith(const std::string& handler,
                                                            ClaimStatus status, std::size_t limit) {
   SAFFRON_ASSIGN(std::vector<Rows> answers, pool_->Call(Pool::Effect::kNone, [&] {
-    return Pool::Plan{{&AllStatements().claims_with,
-                       {postgres::Text(handler), postgres::Text(postgres::StatusName(status)),
-                        postgres::Limit(limit)}}};
+    std::vector<postgres::Value> values = {postgres::Text(handler), postgres::Limit(limit)};
+    const bool in_flight = status == ClaimStatus::kProcessing;
+    if (!in_flight) values.push_back(postgres::Text(postgres::StatusName(status)));
+    const postgres::Statements& s = AllStatements();
+    return Pool::Plan{{in_flight ? &s.claims_in_flight : &s.claims_with, std::move(values)}};
   }));
   std::vector<ClaimRow> found;
   for (int i = 0; i < answers[0].size(); ++i) {
-    found.push_back(postgres::DecodeClaim(Fields(answers[0], i)));
+    SAFFRON_ASSIGN(ClaimRow row, postgres::DecodeClaim(Fields(answers[0], i)));
+    found.push_back(std::move(row));
   }
   return found;
 }
@@ -93,7 +100,8 @@ Result<std::vector<ParkedRow>> PostgresRegistry::Parked(const std::string& handl
   }));
   std::vector<ParkedRow> found;
   for (int i = 0; i < answers[0].size(); ++i) {
-    found.push_back(postgres::DecodeParked(Fields(answers[0], i)));
+    SAFFRON_ASSIGN(ParkedRow row, postgres::DecodeParked(Fields(answers[0], i)));
+    found.push_back(std::move(row));
   }
   return found;
 }
@@ -122,21 +130,29 @@ Result<std::optional<PublishedRow>> PostgresRegistry::PublishedAt(std::uint32_t 
   return {std::move(row)};
 }
 
-Result<std::uint64_t> PostgresRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
+Result<Pruned> PostgresRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
   const postgres::Statements& s = AllStatements();
+  const std::uint64_t from = prune_page_, to = from + limit / kClaimsOfAPage + 1;
+  const auto start = [](std::uint64_t page) {
+    return postgres::Text("(" + std::to_string(page) + ",0)");
+  };
+  postgres::Arrays handlers({postgres::Type::kText});
+  for (int type = 1; type <= static_cast<int>(AggregateType::kOntologyHead); ++type) {
+    handlers.Text(
+        postgres::AllocatorHandler(options_.handler_prefix, static_cast<AggregateType>(type)));
+  }
+  const std::vector<postgres::Value> values = {postgres::TimeOf(processed_before_ms),
+                                               handlers.Take()[0], start(from), start(to)};
   SAFFRON_ASSIGN(std::vector<Rows> answers, pool_->Call(Pool::Effect::kCommits, [&] {
-    std::vector<postgres::Value> values = {postgres::TimeOf(processed_before_ms),
-                                           postgres::Limit(limit)};
-    postgres::Arrays handlers({postgres::Type::kText});
-    for (int type = 1; type <= static_cast<int>(AggregateType::kOntologyHead); ++type) {
-      handlers.Text(
-          postgres::AllocatorHandler(options_.handler_prefix, static_cast<AggregateType>(type)));
-    }
-    values.push_back(handlers.Take()[0]);
-    return Pool::Plan{
-        {&s.begin, {}}, {&s.lock_claims, {}}, {&s.prune, std::move(values)}, {&s.commit, {}}};
+    return Pool::Plan{{&s.begin, {}},
+                      {&s.lock_claims, {}},
+                      {&s.claim_pages, {}},
+                      {&s.prune, values},
+                      {&s.commit, {}}};
   }));
-  return answers[2].affected();
+  const bool more = to < Fields(answers[2], 0).Int8();
+  prune_page_ = more ? to : 0;
+  return Pruned{answers[3].affected(), more};
 }
 
 }  // namespace saffron

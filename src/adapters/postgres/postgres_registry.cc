@@ -72,32 +72,49 @@ template <class Row, class Decode>
 Result<std::vector<Row>> DecodeAll(const Rows& rows, Decode decode) {
   std::vector<Row> all;
   all.reserve(static_cast<std::size_t>(rows.size()));
-  for (int i = 0; i < rows.size(); ++i) all.push_back(decode(Fields(rows, i)));
+  for (int i = 0; i < rows.size(); ++i) {
+    SAFFRON_ASSIGN(Row row, decode(Fields(rows, i)));
+    all.push_back(std::move(row));
+  }
   return all;
+}
+
+postgres::PoolOptions PoolOptionsOf(const PostgresRegistry::Options& options) {
+  return {options.schema,          options.pool_size,
+          options.connect_timeout, options.statement_timeout,
+          options.lock_timeout,    options.pool_timeout,
+          options.metrics};
 }
 
 }  // namespace
 
-PostgresRegistry::PostgresRegistry(Options options, postgres::Address address, Log& log)
+PostgresRegistry::PostgresRegistry(Options options, postgres::Address address, Runtime& runtime,
+                                   Log& log)
     : options_(std::move(options)),
       log_(log),
-      pool_(std::make_unique<Pool>(
-          std::move(address),
-          postgres::PoolOptions{options_.schema, options_.pool_size, options_.connect_timeout,
-                                options_.statement_timeout, options_.lock_timeout,
-                                options_.pool_timeout},
-          log)) {}
+      pool_(std::make_unique<Pool>(std::move(address), PoolOptionsOf(options_), runtime, log)) {}
 
 PostgresRegistry::~PostgresRegistry() = default;
 
-Result<std::unique_ptr<PostgresRegistry>> PostgresRegistry::Open(Options options, Log& log) {
+Result<std::unique_ptr<PostgresRegistry>> PostgresRegistry::Open(Options options, Runtime& runtime,
+                                                                 Log& log) {
   SAFFRON_TRY(CheckOptions(options));
   SAFFRON_ASSIGN(postgres::Address address, postgres::Address::Parse(options.url));
   const std::string prefix = options.handler_prefix;
   std::unique_ptr<PostgresRegistry> registry(
-      new PostgresRegistry(std::move(options), std::move(address), log));
+      new PostgresRegistry(std::move(options), std::move(address), runtime, log));
   SAFFRON_TRY(postgres::Migrate(*registry->pool_, prefix, log));
   return registry;
+}
+
+Result<PostgresRegistry::Look> PostgresRegistry::LookAt(const Options& options, Runtime& runtime,
+                                                        Log& log) {
+  SAFFRON_TRY(CheckOptions(options));
+  SAFFRON_ASSIGN(postgres::Address address, postgres::Address::Parse(options.url));
+  Pool pool(std::move(address), PoolOptionsOf(options), runtime, log);
+  SAFFRON_ASSIGN(postgres::SchemaLook found, postgres::LookAtSchema(pool));
+  return Look{found.version, static_cast<std::uint32_t>(postgres::kSchemaVersion),
+              std::move(found.tls_version)};
 }
 
 std::string PostgresRegistry::address() const { return pool_->address().ToString(); }
@@ -114,6 +131,7 @@ PostgresRegistry::Info PostgresRegistry::Describe() const {
 
 Status PostgresRegistry::Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) {
   Status decoded;
+  postgres::Puts puts = postgres::Puts::kInsert;
   const Status done = pool_->Perform([&](Connection& connection) -> Tried {
     Pool::Plan plan = Frame(AllStatements().begin, AllStatements().lock_append);
     Append(plan, postgres::PlanOf(options_.handler_prefix, read));
@@ -124,13 +142,15 @@ Status PostgresRegistry::Transact(const RegistryRead& read, const AppendRegistry
     decoded = rows.ok() ? Ok() : Status(rows.error());
     if (!rows.ok()) return pool_->Commit(connection, {});
     const RegistryWrite write = decide(*rows);
-    Pool::Plan writes = postgres::PlanOf(options_.handler_prefix, *rows, write);
+    Pool::Plan writes = postgres::PlanOf(options_.handler_prefix, *rows, write, puts);
     if (std::optional<SlotNumber> slot = postgres::Settles(*rows, write)) {
       writes.push_back({&AllStatements().notify,
                         {postgres::Text(postgres::ChannelOf(options_.schema)),
                          postgres::Text(std::to_string(slot->value))}});
     }
-    return pool_->Commit(connection, std::move(writes));
+    Tried tried = pool_->Commit(connection, std::move(writes));
+    puts = postgres::NextPuts(tried.failure, puts);
+    return tried;
   });
   ++transactions_;
   SAFFRON_TRY(std::move(decoded));
@@ -154,12 +174,7 @@ Result<std::vector<Reservation>> PostgresRegistry::Reservations() {
   SAFFRON_ASSIGN(std::vector<Rows> answers, pool_->Call(Pool::Effect::kNone, [] {
     return Pool::Plan{{&AllStatements().all_reservations, {}}};
   }));
-  std::vector<Reservation> all;
-  for (int i = 0; i < answers[0].size(); ++i) {
-    SAFFRON_ASSIGN(Reservation row, postgres::DecodeReservation(Fields(answers[0], i)));
-    all.push_back(std::move(row));
-  }
-  return all;
+  return DecodeAll<Reservation>(answers[0], &postgres::DecodeReservation);
 }
 
 Result<std::vector<CommandRow>> PostgresRegistry::CommandsOf(const AggregateKey& aggregate,

@@ -28,6 +28,8 @@
 #include <vector>
 
 #include "base/log.h"
+#include "base/metrics.h"
+#include "base/runtime.h"
 #include "ports/append_registry.h"
 #include "ports/claim_registry.h"
 
@@ -50,11 +52,21 @@ class PostgresRegistry final : public AppendRegistry, public ClaimRegistry {
     std::chrono::milliseconds statement_timeout{10'000};  // the server's, and how long we wait
     std::chrono::milliseconds lock_timeout{5000};         // must be smaller
     std::chrono::milliseconds pool_timeout{5000};         // for a free connection
+    Metrics* metrics = nullptr;                           // null: none; outlives the registry
   };
   // Makes or migrates the schema. kInvalid: the options, the user or the password are wrong, or the
   // schema was made by a newer version or with another prefix. kUnavailable: not reachable now.
-  static Result<std::unique_ptr<PostgresRegistry>> Open(Options options, Log& log);
+  static Result<std::unique_ptr<PostgresRegistry>> Open(Options options, Runtime& runtime,
+                                                        Log& log);
   ~PostgresRegistry() override;
+
+  // What lies at an address, for who must not change it.
+  struct Look {
+    std::uint32_t schema_version = 0;  // 0: there is no registry
+    std::uint32_t known_version = 0;   // that this program works with
+    std::string tls_version;           // of a connection: "TLSv1.3"; empty: plain text
+  };
+  static Result<Look> LookAt(const Options& options, Runtime& runtime, Log& log);
 
   // Calls it after a transaction of any process has settled something, with the highest slot it
   // settled; from one thread, which this starts. A hint: notices are lost while the connection is.
@@ -99,14 +111,15 @@ class PostgresRegistry final : public AppendRegistry, public ClaimRegistry {
                                         std::size_t limit) override;
   Status PutPublished(const PublishedRow& row, SlotNumber prune_below) override;
   Result<std::optional<PublishedRow>> PublishedAt(std::uint32_t shard, SlotNumber slot) override;
-  Result<std::uint64_t> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
+  Result<Pruned> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
 
  private:
-  PostgresRegistry(Options options, postgres::Address address, Log& log);
+  PostgresRegistry(Options options, postgres::Address address, Runtime& runtime, Log& log);
 
   const Options options_;
   Log& log_;
   std::atomic<std::uint64_t> transactions_{0};
+  std::atomic<std::uint64_t> prune_page_{0};  // of processed_events: Prune goes on there
   const std::unique_ptr<postgres::Pool> pool_;
   std::unique_ptr<postgres::Listener> listener_;
 };

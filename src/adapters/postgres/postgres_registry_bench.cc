@@ -2,6 +2,7 @@
 // server in the same run.
 //
 //   bench_postgres_registry URL [seconds a row]      (URL: what testing/servers/postgres.sh prints)
+//   bench_postgres_registry URL seconds claims|commit      one of its rows alone, as JSON
 //
 // A "batch" is one step of a busy lane: the settling of the batch before rides on the RESERVE of
 // the next. The probe is one bare INSERT .. unnest of two columns and its COMMIT. Works in the
@@ -22,11 +23,13 @@
 #include "adapters/postgres/connection.h"
 #include "adapters/postgres/postgres_registry.h"
 #include "base/random.h"
+#include "base/thread_runtime.h"
 
 namespace saffron {
 namespace {
 
 using Clock = std::chrono::steady_clock;
+constexpr std::size_t kClaimBatch = 500;  // what a worker takes in a round
 
 void Must(const Status& status) {
   if (status.ok()) return;
@@ -250,7 +253,8 @@ std::unique_ptr<PostgresRegistry> Fresh(const std::string& url, Log& log) {
   PostgresRegistry::Options options;
   options.url = url;
   options.schema = "saffron_bench";
-  auto opened = PostgresRegistry::Open(options, log);
+  static ThreadRuntime runtime;
+  auto opened = PostgresRegistry::Open(options, runtime, log);
   if (!opened.ok()) Must(opened.error());
   return std::move(*opened);
 }
@@ -324,15 +328,19 @@ double OneByOne(const std::string& url, double seconds, std::uint64_t seed) {
       }});
 }
 
-void BenchClaims(const std::string& url, double seconds, Log& log) {
-  constexpr std::size_t kBatch = 200;
-  constexpr int kRounds = 4;  // in turn, so that both meet the same machine
-  auto registry = Fresh(url, log);
-  Lane lane(*registry, 77, kBatch);
-  double single = 0, spent = 0;
+struct ClaimRates {
+  double single = 0, batched = 0;
   std::size_t batches = 0;
+};
+
+// In turn, so that both meet the same machine.
+ClaimRates MeasureClaims(PostgresRegistry& registry, const std::string& url, double seconds) {
+  constexpr int kRounds = 4;
+  Lane lane(registry, 77, kClaimBatch);
+  ClaimRates rates;
+  double spent = 0;
   for (int round = 0; round < kRounds; ++round) {
-    single += OneByOne(url, seconds / kRounds, static_cast<std::uint64_t>(round)) / kRounds;
+    rates.single += OneByOne(url, seconds / kRounds, static_cast<std::uint64_t>(round)) / kRounds;
     const auto end = Clock::now() + std::chrono::duration_cast<Clock::duration>(
                                         std::chrono::duration<double>(2 * seconds / kRounds));
     while (Clock::now() < end) {
@@ -345,13 +353,49 @@ void BenchClaims(const std::string& url, double seconds, Log& log) {
       timed([&] { lane.Claim(); });
       lane.ReserveOutcomes();
       timed([&] { lane.SettleOutcomes(); });
-      ++batches;
+      ++rates.batches;
     }
   }
-  const double rate = static_cast<double>(batches * kBatch) / spent;
+  rates.batched = static_cast<double>(rates.batches * kClaimBatch) / spent;
+  return rates;
+}
+
+void PrintClaims(const std::string& url, double seconds, Log& log) {
+  auto registry = Fresh(url, log);
+  const ClaimRates rates = MeasureClaims(*registry, url, seconds);
+  std::printf("{\"batch\":%zu,\"single_per_s\":%.1f,\"batched_per_s\":%.1f}\n", kClaimBatch,
+              rates.single, rates.batched);
+}
+
+// One row inserted and committed, again and again.
+void PrintCommits(const std::string& url, double seconds, Log& log) {
+  auto registry = Fresh(url, log);
+  static const postgres::Statement create{"create",
+                                          "create table saffron_bench.probe (id uuid primary key)"};
+  static const postgres::Statement insert{
+      "insert", "insert into saffron_bench.probe values ($1::text::uuid)"};
+  Bare bare(url);
+  bare.Run(create);
+  RandomBits random(5);
+  std::vector<double> ms;
+  const auto start = Clock::now();
+  for (auto at = start; std::chrono::duration<double>(at - start).count() < seconds;) {
+    bare.Run(insert, {postgres::Text(RandomUuid(random).ToString())});
+    const auto now = Clock::now();
+    ms.push_back(std::chrono::duration<double>(now - at).count() * 1e3);
+    at = now;
+  }
+  std::sort(ms.begin(), ms.end());
+  std::printf("{\"commits\":%zu,\"p50_ms\":%.3f,\"p99_ms\":%.3f}\n", ms.size(), ms[ms.size() / 2],
+              ms[ms.size() * 99 / 100]);
+}
+
+void BenchClaims(const std::string& url, double seconds, Log& log) {
+  auto registry = Fresh(url, log);
+  const ClaimRates rates = MeasureClaims(*registry, url, seconds);
   std::printf("\nclaim + done: one row a transaction %.0f/s; batches of %zu %.0f/s: %.1fx\n",
-              single, kBatch, rate, rate / single);
-  const double commands = static_cast<double>(batches * kBatch);
+              rates.single, kClaimBatch, rates.batched, rates.batched / rates.single);
+  const double commands = static_cast<double>(rates.batches * kClaimBatch);
   std::printf(
       "\nbytes a command, indexes included (%.0f commands, each on an instance of its own):"
       "\n%-20s %12s %12s\n",
@@ -375,11 +419,16 @@ void BenchClaims(const std::string& url, double seconds, Log& log) {
 
 int main(int argc, char** argv) {
   if (argc < 2) {
-    std::fprintf(stderr, "usage: %s URL [seconds]\n", argv[0]);
+    std::fprintf(stderr, "usage: %s URL [seconds [claims|commit]]\n", argv[0]);
     return 2;
   }
   const double seconds = argc > 2 ? std::atof(argv[2]) : 5;
   saffron::Log log = saffron::Log::Discard();
+  const std::string only = argc > 3 ? argv[3] : "";
+  if (only == "claims" || only == "commit") {
+    (only == "claims" ? saffron::PrintClaims : saffron::PrintCommits)(argv[1], seconds, log);
+    return 0;
+  }
   saffron::BenchBatches(argv[1], seconds, log);
   saffron::BenchClaims(argv[1], seconds, log);
   return 0;

@@ -30,7 +30,7 @@ class PostgresRegistryTest : public ::testing::Test {
  protected:
   void SetUp() override {
     home_ = PostgresTestHome::Make(false);
-    if (home_ == nullptr) GTEST_SKIP() << "no server: postgres";
+    if (home_ == nullptr) SAFFRON_NO_SERVER("postgres");
     registry_ = home_->OpenRegistry();
     ASSERT_TRUE(registry_);
   }

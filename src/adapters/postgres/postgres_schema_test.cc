@@ -20,7 +20,7 @@ class PostgresSchemaTest : public ::testing::Test {
  protected:
   void SetUp() override {
     home_ = PostgresTestHome::Make(false);
-    if (home_ == nullptr) GTEST_SKIP() << "no server: postgres";
+    if (home_ == nullptr) SAFFRON_NO_SERVER("postgres");
   }
   // "scheme://user:password@place" with another user and password.
   std::string UrlWith(const std::string& user_and_password) const {
@@ -30,12 +30,13 @@ class PostgresSchemaTest : public ::testing::Test {
     Log log(
         {LogLevel::kDebug, LogFormat::kText}, [] { return WallTime{}; },
         [this](std::string_view line) { logged_ += line; });
-    auto opened = PostgresRegistry::Open(std::move(options), log);
+    auto opened = PostgresRegistry::Open(std::move(options), runtime_, log);
     return opened.ok() ? Internal("it opened") : opened.error();
   }
 
   std::shared_ptr<PostgresTestHome> home_;
   std::string logged_;
+  ThreadRuntime runtime_;
 };
 
 TEST_F(PostgresSchemaTest, AnAddressThatIsNoneIsRefusedWithoutBeingQuoted) {
@@ -71,7 +72,8 @@ TEST_F(PostgresSchemaTest, NobodyThereIsUnavailable) {
 }
 
 TEST_F(PostgresSchemaTest, BadOptionsAreInvalid) {
-  for (const std::string schema : {"", "Upper", "9nine", "a\"b", std::string(49, 'a').c_str()}) {
+  const std::vector<std::string> bad = {"", "Upper", "9nine", "a\"b", std::string(49, 'a')};
+  for (const std::string& schema : bad) {
     PostgresRegistry::Options options = home_->OptionsOf();
     options.schema = schema;
     EXPECT_EQ(OpenError(options).code(), Code::kInvalid) << schema;
@@ -86,10 +88,10 @@ TEST_F(PostgresSchemaTest, ANewerSchemaAndAnotherPrefixAreRefused) {
   PostgresRegistry::Options other = home_->OptionsOf();
   other.handler_prefix = "other";
   EXPECT_EQ(OpenError(other).code(), Code::kInvalid);
-  home_->Sql("update registry_schema set version = 2 returning ''");
+  home_->Sql("update registry_schema set version = 3 returning ''");
   const Error error = OpenError(home_->OptionsOf());
   EXPECT_EQ(error.code(), Code::kInvalid);
-  EXPECT_THAT(error.message(), HasSubstr("version 2"));
+  EXPECT_THAT(error.message(), HasSubstr("version 3"));
 }
 
 TEST_F(PostgresSchemaTest, AUserWhoMayNotMakeTheSchemaIsToldSo) {

@@ -7,9 +7,11 @@
 #include <cstdlib>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "adapters/postgres/connection.h"
 #include "adapters/postgres/postgres_registry.h"
+#include "base/thread_runtime.h"
 #include "testing/contract/registry_home.h"
 #include "testing/servers/real_server.h"
 
@@ -24,10 +26,7 @@ class PostgresTestHome final : public RegistryHome {
       return std::shared_ptr<PostgresTestHome>(new PostgresTestHome(named, nullptr));
     }
     RealServer* server = SharedServer("postgres");
-    if (server == nullptr) {
-      if (ServersAreRequired()) ADD_FAILURE() << "no server: postgres";
-      return nullptr;
-    }
+    if (server == nullptr) return nullptr;
     return std::shared_ptr<PostgresTestHome>(new PostgresTestHome(server->address(), server));
   }
   ~PostgresTestHome() override { (void)TrySql("drop schema if exists " + schema_ + " cascade"); }
@@ -43,7 +42,7 @@ class PostgresTestHome final : public RegistryHome {
     return options;
   }
   std::shared_ptr<PostgresRegistry> OpenWith(PostgresRegistry::Options options) {
-    auto opened = PostgresRegistry::Open(std::move(options), log_);
+    auto opened = PostgresRegistry::Open(std::move(options), runtime_, log_);
     if (!opened.ok()) ADD_FAILURE() << opened.error().ToString();
     return opened.ok() ? std::shared_ptr<PostgresRegistry>(std::move(*opened)) : nullptr;
   }
@@ -64,22 +63,25 @@ class PostgresTestHome final : public RegistryHome {
     if (!answer.ok()) ADD_FAILURE() << sql << ": " << answer.error().ToString();
     return answer.ok() ? *answer : "";
   }
-  Result<std::string> TrySql(const std::string& sql) {
+  Result<std::string> TrySql(const std::string& sql) { return TryAll({sql}); }
+  // One after the other on one connection, and together or not at all; the answer to the last.
+  Result<std::string> TryAll(const std::vector<std::string>& script) {
     using std::chrono::steady_clock;
     SAFFRON_ASSIGN(postgres::Address address, postgres::Address::Parse(url_));
     const auto deadline = steady_clock::now() + std::chrono::seconds(60);
     SAFFRON_ASSIGN(std::unique_ptr<postgres::Connection> connection,
                    postgres::Connection::Connect(address, deadline));
-    const postgres::Statement path{"path", "set search_path = " + schema_};
-    const postgres::Statement statement{"sql", sql};
-    connection->Add(path);
-    connection->Add(statement);
+    std::vector<postgres::Statement> statements = {{"path", "set search_path = " + schema_}};
+    for (const std::string& sql : script) {
+      statements.push_back({"sql_" + std::to_string(statements.size()), sql});
+    }
+    for (const postgres::Statement& statement : statements) connection->Add(statement);
     postgres::Answer answer = connection->Run(deadline);
     if (answer.failure) return Internal(answer.failure->state + " " + answer.failure->message);
     std::string text;
-    for (int i = 0; i < answer.rows[1].size(); ++i) {
+    for (int i = 0; i < answer.rows.back().size(); ++i) {
       if (i > 0) text += ' ';
-      text += postgres::Fields(answer.rows[1], i).Text();
+      text += postgres::Fields(answer.rows.back(), i).Text();
     }
     return text;
   }
@@ -95,6 +97,7 @@ class PostgresTestHome final : public RegistryHome {
   const std::string url_;
   RealServer* const server_;
   const std::string schema_;
+  ThreadRuntime runtime_;
   Log log_ = Log::Discard();
 };
 

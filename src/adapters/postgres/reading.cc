@@ -1,6 +1,7 @@
 #include "adapters/postgres/reading.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 namespace saffron::postgres {
@@ -20,30 +21,70 @@ Pool::Plan::value_type MembersOf(std::string_view prefix, const RegistryRead::Me
            Int8(members.scope.database.value), Int8(members.scope.class_.value)}};
 }
 
-// Rows that were read are updated, others upserted.
+struct PutStatements {
+  const Statement &update, &insert, &upsert;
+};
+
+// Rows that were read are updated.
 template <class Row, class IsKnown, class Encode>
-void AddPuts(Pool::Plan& plan, const std::vector<Row>& rows, IsKnown is_known,
-             const Statement& update, const Statement& upsert, Encode encode) {
+void AddPuts(Pool::Plan& plan, const std::vector<Row>& rows, IsKnown is_known, Puts puts,
+             const PutStatements& s, Encode encode) {
   std::vector<Row> known, unknown;
   for (const Row& row : rows) (is_known(row) ? known : unknown).push_back(row);
-  if (!known.empty()) Add(plan, update, encode(known));
-  if (!unknown.empty()) Add(plan, upsert, encode(unknown));
+  if (!known.empty()) Add(plan, s.update, encode(known));
+  if (!unknown.empty()) Add(plan, puts == Puts::kInsert ? s.insert : s.upsert, encode(unknown));
 }
 
-void TakeAggregates(const Rows& answer, std::unordered_map<AggregateKey, AggregateRow>& rows) {
-  for (int i = 0; i < answer.size(); ++i) {
-    AggregateRow row = DecodeAggregate(Fields(answer, i));
-    AggregateKey key = row.key;
-    rows.emplace(std::move(key), std::move(row));
+bool IsUndecided(const CommandRow& row) { return row.settled() && !row.outcome; }
+
+// With the rows of the work list, which must be those of the commands. Deleted commands were never
+// on it, but for what nobody but a test does.
+void AddCommands(Pool::Plan& plan, const RegistryRows& rows, const RegistryWrite& write,
+                 Puts puts) {
+  const Statements& s = AllStatements();
+  std::map<EventId, const CommandRow*> last;
+  for (const CommandRow& row : write.put_commands) last.insert_or_assign(row.id, &row);
+  std::vector<CommandRow> come, gone;
+  std::vector<EventId> unknown;
+  for (const auto& [id, row] : last) {
+    auto known = rows.commands.find(id);
+    const CommandRow* old = known == rows.commands.end() ? nullptr : &known->second;
+    if (old == nullptr) unknown.push_back(id);
+    const bool was = old != nullptr && IsUndecided(*old), is = IsUndecided(*row);
+    if (was && is && old->location->position == row->location->position) continue;
+    if (was) gone.push_back(*old);
+    if (is) come.push_back(*row);
   }
+  if (!gone.empty()) Add(plan, s.delete_undecided, EncodeUndecided(gone));
+  if (puts == Puts::kUpsert && !unknown.empty()) Add(plan, s.forget_undecided, KeysOf(unknown));
+  AddPuts(
+      plan, write.put_commands,
+      [&](const CommandRow& row) { return rows.commands.contains(row.id); }, puts,
+      {s.update_commands, s.insert_commands, s.put_commands},
+      [](const auto& some) { return Encode(some); });
+  if (!come.empty()) Add(plan, s.insert_undecided, EncodeUndecided(come));
+  if (write.delete_commands.empty()) return;
+  Add(plan, s.forget_undecided, KeysOf(write.delete_commands));
+  Add(plan, s.delete_commands, KeysOf(write.delete_commands));
 }
 
-void TakeCommands(const Rows& answer, std::unordered_map<EventId, CommandRow>& rows) {
+// Puts the rows of an answer under their keys.
+template <class Row, class Decode, class Key, class Map>
+Status Take(const Rows& answer, Decode decode, Key Row::*key, Map& rows) {
   for (int i = 0; i < answer.size(); ++i) {
-    CommandRow row = DecodeCommand(Fields(answer, i));
-    const EventId id = row.id;
-    rows.emplace(id, std::move(row));
+    SAFFRON_ASSIGN(Row row, decode(Fields(answer, i)));
+    Key at = row.*key;
+    rows.emplace(std::move(at), std::move(row));
   }
+  return Ok();
+}
+
+Status TakeAggregates(const Rows& answer, std::unordered_map<AggregateKey, AggregateRow>& rows) {
+  return Take(answer, &DecodeAggregate, &AggregateRow::key, rows);
+}
+
+Status TakeCommands(const Rows& answer, std::unordered_map<EventId, CommandRow>& rows) {
+  return Take(answer, &DecodeCommand, &CommandRow::id, rows);
 }
 
 }  // namespace
@@ -76,15 +117,12 @@ Result<RegistryRows> Decode(const RegistryRead& read, const std::vector<Rows>& a
   rows.now_ms = fields.Time();
   rows.outstanding = fields.Int8();
   rows.live_incarnation = fields.Text();
-  if (!read.aggregates.empty()) TakeAggregates(answers.at(next++), rows.aggregates);
-  if (!read.commands.empty()) TakeCommands(answers.at(next++), rows.commands);
+  if (!fields.whole()) return Corrupt("the row of registry_control cannot be read");
+  if (!read.aggregates.empty()) SAFFRON_TRY(TakeAggregates(answers.at(next++), rows.aggregates));
+  if (!read.commands.empty()) SAFFRON_TRY(TakeCommands(answers.at(next++), rows.commands));
   if (!read.reservations.empty()) {
-    const Rows& found = answers.at(next++);
-    for (int i = 0; i < found.size(); ++i) {
-      SAFFRON_ASSIGN(Reservation row, DecodeReservation(Fields(found, i)));
-      const BatchId batch = row.batch;
-      rows.reservations.emplace(batch, std::move(row));
-    }
+    SAFFRON_TRY(
+        Take(answers.at(next++), &DecodeReservation, &Reservation::batch, rows.reservations));
   }
   for (std::size_t i = 0; i < read.members.size(); ++i) {
     Fields counts(answers.at(next++), 0);
@@ -112,33 +150,27 @@ Result<ClaimRows> Decode(const ClaimRead& read, const std::vector<Rows>& answers
   ClaimRows rows;
   std::size_t next = first;
   rows.now_ms = Fields(answers.at(next++), 0).Time();
-  const auto take = [&](bool asked, auto decode) {
-    if (!asked) return;
-    const Rows& found = answers.at(next++);
-    for (int i = 0; i < found.size(); ++i) decode(Fields(found, i));
-  };
-  take(!read.claims.empty(), [&](Fields fields) {
-    ClaimRow row = DecodeClaim(fields);
-    ClaimKey key = row.key;
-    rows.claims.emplace(std::move(key), std::move(row));
-  });
-  take(!read.parked.empty(), [&](Fields fields) {
-    ParkedRow row = DecodeParked(fields);
-    ParkKey key = row.key;
-    rows.parked.emplace(std::move(key), std::move(row));
-  });
-  take(!read.leases.empty(), [&](Fields fields) {
-    LeaseRow row = DecodeLease(fields);
-    std::string name = row.name;
-    rows.leases.emplace(std::move(name), std::move(row));
-  });
-  if (!read.aggregates.empty()) TakeAggregates(answers.at(next++), rows.aggregates);
-  if (!read.commands.empty()) TakeCommands(answers.at(next++), rows.commands);
+  if (!read.claims.empty()) {
+    SAFFRON_TRY(Take(answers.at(next++), &DecodeClaim, &ClaimRow::key, rows.claims));
+  }
+  if (!read.parked.empty()) {
+    SAFFRON_TRY(Take(answers.at(next++), &DecodeParked, &ParkedRow::key, rows.parked));
+  }
+  if (!read.leases.empty()) {
+    SAFFRON_TRY(Take(answers.at(next++), &DecodeLease, &LeaseRow::name, rows.leases));
+  }
+  if (!read.aggregates.empty()) SAFFRON_TRY(TakeAggregates(answers.at(next++), rows.aggregates));
+  if (!read.commands.empty()) SAFFRON_TRY(TakeCommands(answers.at(next++), rows.commands));
   return rows;
 }
 
+Puts NextPuts(const std::optional<Failure>& failure, Puts now) {
+  return failure && failure->Is("23505") ? Puts::kUpsert : now;
+}
+
 // Claims before aggregates and commands: what both sides write comes first.
-Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write) {
+Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write,
+                  Puts puts) {
   const Statements& s = AllStatements();
   Pool::Plan plan;
   if (!write.done.empty()) {
@@ -147,14 +179,10 @@ Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const Regis
   }
   AddPuts(
       plan, write.put_aggregates,
-      [&](const AggregateRow& row) { return rows.aggregates.contains(row.key); },
-      s.update_aggregates, s.put_aggregates,
+      [&](const AggregateRow& row) { return rows.aggregates.contains(row.key); }, puts,
+      {s.update_aggregates, s.insert_aggregates, s.put_aggregates},
       [&](const auto& some) { return Encode(prefix, some, rows.now_ms); });
-  AddPuts(
-      plan, write.put_commands,
-      [&](const CommandRow& row) { return rows.commands.contains(row.id); }, s.update_commands,
-      s.put_commands, [](const auto& some) { return Encode(some); });
-  if (!write.delete_commands.empty()) Add(plan, s.delete_commands, KeysOf(write.delete_commands));
+  AddCommands(plan, rows, write, puts);
   if (!write.put_reservations.empty()) {
     Add(plan, s.put_reservations, Encode(write.put_reservations));
   }
@@ -169,12 +197,13 @@ Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const Regis
   return plan;
 }
 
-Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write) {
+Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write, Puts puts) {
   const Statements& s = AllStatements();
   Pool::Plan plan;
   AddPuts(
       plan, write.put_claims, [&](const ClaimRow& row) { return rows.claims.contains(row.key); },
-      s.update_claims, s.put_claims, [](const auto& some) { return Encode(some); });
+      puts, {s.update_claims, s.insert_claims, s.put_claims},
+      [](const auto& some) { return Encode(some); });
   if (!write.put_parked.empty()) Add(plan, s.put_parked, Encode(write.put_parked));
   if (!write.delete_parked.empty()) Add(plan, s.delete_parked, KeysOf(write.delete_parked));
   if (!write.put_leases.empty()) Add(plan, s.put_leases, Encode(write.put_leases));

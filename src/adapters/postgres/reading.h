@@ -20,9 +20,15 @@ Result<RegistryRows> Decode(const RegistryRead& read, const std::vector<Rows>& a
 Result<ClaimRows> Decode(const ClaimRead& read, const std::vector<Rows>& answers,
                          std::size_t first);
 
+// How rows are written that were not read. They are inserted, as they are hardly ever there; when
+// one is (another tool's, or nobody looked), the transaction is repeated and they are upserted.
+enum class Puts { kInsert, kUpsert };
+Puts NextPuts(const std::optional<Failure>& failure, Puts now);
+
 // What is written of either port's decision on the rows.
-Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write);
-Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write);
+Pool::Plan PlanOf(std::string_view prefix, const RegistryRows& rows, const RegistryWrite& write,
+                  Puts puts);
+Pool::Plan PlanOf(const ClaimRows& rows, const ClaimWrite& write, Puts puts);
 
 // The highest slot that the write settles.
 std::optional<SlotNumber> Settles(const RegistryRows& rows, const RegistryWrite& write);

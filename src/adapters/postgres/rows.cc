@@ -25,8 +25,16 @@ auto InOrder(const std::vector<Row>& rows, KeyOf key_of) {
 
 std::uint16_t Number(AggregateType type) { return static_cast<std::uint16_t>(type); }
 std::uint16_t Number(Lifecycle lifecycle) { return static_cast<std::uint16_t>(lifecycle); }
-AggregateType TypeOf(std::uint16_t number) { return static_cast<AggregateType>(number); }
-Lifecycle LifecycleOf(std::uint16_t number) { return static_cast<Lifecycle>(number); }
+AggregateType TakeType(Fields& in) {
+  const std::uint16_t number = in.Int2();
+  if (number < 1 || number > 4) in.Damaged();
+  return static_cast<AggregateType>(number);
+}
+Lifecycle TakeLifecycle(Fields& in) {
+  const std::uint16_t number = in.Int2();
+  if (number > 1) in.Damaged();
+  return static_cast<Lifecycle>(number);
+}
 
 // Four bits each: kind, aggregate, operation, rejected.
 std::uint16_t Packed(EventType type) {
@@ -34,9 +42,14 @@ std::uint16_t Packed(EventType type) {
       static_cast<unsigned>(type.kind) << 12 | static_cast<unsigned>(type.aggregate) << 8 |
       static_cast<unsigned>(type.operation) << 4 | (type.rejected ? 1u : 0u));
 }
-EventType Unpacked(std::uint16_t bits) {
-  return {static_cast<EventKind>(bits >> 12), static_cast<AggregateType>(bits >> 8 & 15),
-          static_cast<Operation>(bits >> 4 & 15), (bits & 1) != 0};
+EventType TakeEventType(Fields& in) {
+  const unsigned bits = in.Int2();
+  const unsigned kind = bits >> 12, aggregate = bits >> 8 & 15, operation = bits >> 4 & 15;
+  const bool known = kind >= 1 && kind <= 2 && aggregate >= 1 && aggregate <= 4 && operation >= 1 &&
+                     operation <= 3 && (bits & 15) <= 1;
+  if (!known) in.Damaged();
+  return {static_cast<EventKind>(kind), static_cast<AggregateType>(aggregate),
+          static_cast<Operation>(operation), (bits & 1) != 0};
 }
 
 void PutLocation(Arrays& out, const EventLocation* at) {
@@ -88,7 +101,7 @@ void PutText(Arrays& out, std::string_view text) {
 AcceptedState TakeAccepted(Fields& in, std::uint64_t number) {
   AcceptedState state;
   state.number = SequenceNumber(number);
-  state.lifecycle = LifecycleOf(in.Int2());
+  state.lifecycle = TakeLifecycle(in);
   state.scope.database = SequenceNumber(in.Int8());
   state.scope.class_ = SequenceNumber(in.Int8());
   return state;
@@ -124,10 +137,18 @@ bool UnpackKeys(std::string_view bytes, std::vector<AggregateKey>& keys) {
   while (!reader.AtEnd()) {
     std::uint8_t type = 0;
     std::string_view id;
-    if (!reader.ReadU8(type) || !reader.ReadLengthPrefixed(id)) return false;
+    if (!reader.ReadU8(type) || type < 1 || type > 4 || !reader.ReadLengthPrefixed(id))
+      return false;
     keys.push_back({static_cast<AggregateType>(type), std::string(id)});
   }
   return true;
+}
+
+// The row, if all of it was read.
+template <class Row>
+Result<Row> Whole(Fields& in, Row row, std::string_view what) {
+  if (in.whole()) return row;
+  return Corrupt("a row of " + std::string(what) + " cannot be read");
 }
 
 constexpr std::string_view kStatusNames[] = {"", "processing", "done", "failed", "skipped_stale"};
@@ -212,16 +233,16 @@ std::vector<Value> Encode(std::string_view prefix, const std::vector<AggregateRo
   return out.Take();
 }
 
-AggregateRow DecodeAggregate(Fields in) {
+Result<AggregateRow> DecodeAggregate(Fields in) {
   AggregateRow row;
   in.Skip(1);
   row.key.id = in.Text();
   const std::uint64_t accepted = in.Int8();
   in.Skip(1);
-  row.key.type = TypeOf(in.Int2());
+  row.key.type = TakeType(in);
   row.accepted = TakeAccepted(in, accepted);
   row.decided.number = SequenceNumber(in.Int8());
-  row.decided.lifecycle = LifecycleOf(in.Int2());
+  row.decided.lifecycle = TakeLifecycle(in);
   row.decided.scope.database = SequenceNumber(in.Int8());
   row.decided.scope.class_ = SequenceNumber(in.Int8());
   row.decided.incarnation = SequenceNumber(in.Int8());
@@ -239,7 +260,7 @@ AggregateRow DecodeAggregate(Fields in) {
     mark.since_ms = in.Time();
     mark.expires_ms = in.Time();
   }
-  return row;
+  return Whole(in, std::move(row), AllTables().aggregates.name);
 }
 
 std::vector<Value> Encode(const std::vector<CommandRow>& rows) {
@@ -258,14 +279,24 @@ std::vector<Value> Encode(const std::vector<CommandRow>& rows) {
   return out.Take();
 }
 
-CommandRow DecodeCommand(Fields in) {
+std::vector<Value> EncodeUndecided(const std::vector<CommandRow>& rows) {
+  Arrays out(AllTables().undecided.types());
+  const auto key = [](const CommandRow& row) { return std::pair(row.location->position, row.id); };
+  for (const auto& [at, row] : InOrder(rows, key)) {
+    out.Int4(at.first.shard).Int8(at.first.slot.value).Int4(at.first.ordinal).Uuid(at.second.uuid);
+  }
+  return out.Take();
+}
+
+Result<CommandRow> DecodeCommand(Fields in) {
   CommandRow row;
   row.id = EventId{in.Uuid()};
-  row.aggregate.type = TypeOf(in.Int2());
+  row.aggregate.type = TakeType(in);
   row.aggregate.id = in.Text();
   row.number = SequenceNumber(in.Int8());
-  row.type = Unpacked(in.Int2());
+  row.type = TakeEventType(in);
   const std::string_view digest = in.View();
+  if (digest.size() != row.request_sha256.size()) in.Damaged();
   std::copy_n(digest.begin(), std::min(digest.size(), row.request_sha256.size()),
               row.request_sha256.begin());
   row.batch = BatchId{TakeUuid(in)};
@@ -273,7 +304,7 @@ CommandRow DecodeCommand(Fields in) {
   row.outcome_batch = BatchId{TakeUuid(in)};
   row.outcome = TakeLocation(in);
   row.outcome_rejected = in.Bool();
-  return row;
+  return Whole(in, std::move(row), AllTables().commands.name);
 }
 
 std::vector<Value> Encode(const std::vector<Reservation>& rows) {
@@ -299,8 +330,8 @@ Result<Reservation> DecodeReservation(Fields in) {
   row.retry_after_ms = in.Time();
   const bool whole = UnpackKeys(in.View(), row.aggregates) && UnpackIds(in.View(), row.commands) &&
                      UnpackIds(in.View(), row.outcomes);
-  if (!whole) return Corrupt("the reservation " + row.batch.ToString() + " is not whole");
-  return row;
+  if (!whole) in.Damaged();
+  return Whole(in, std::move(row), AllTables().reservations.name);
 }
 
 std::vector<Value> Encode(const std::vector<ClaimRow>& rows) {
@@ -322,26 +353,27 @@ std::vector<Value> Encode(const std::vector<ClaimRow>& rows) {
   return out.Take();
 }
 
-ClaimRow DecodeClaim(Fields in) {
+Result<ClaimRow> DecodeClaim(Fields in) {
   ClaimRow row;
   row.key.handler = in.Text();
-  row.key.event = EventId{Uuid::Parse(in.View()).value_or(Uuid())};
+  const auto event = Uuid::Parse(in.View());
+  if (!event) in.Damaged();
+  row.key.event = EventId{event.value_or(Uuid())};
   row.aggregate.id = in.Text();
   row.number = SequenceNumber(in.Int8());
-  const std::string_view status = in.View();
-  for (int known = 1; known <= 4; ++known) {
-    if (status == kStatusNames[known]) row.status = static_cast<ClaimStatus>(known);
-  }
+  const auto status = std::find(std::begin(kStatusNames) + 1, std::end(kStatusNames), in.View());
+  if (status == std::end(kStatusNames)) in.Damaged();
+  row.status = static_cast<ClaimStatus>(status - std::begin(kStatusNames));
   row.started_ms = in.Time();
   row.owner = in.Text();
   row.heartbeat_ms = in.Time();
   row.processed_ms = in.Time();
   row.attempt_count = in.Int4();
   row.last_error = in.Text();
-  row.aggregate.type = TypeOf(in.Int2());
+  row.aggregate.type = TakeType(in);
   row.partition = in.Int4();
   row.generation = in.Int8();
-  return row;
+  return Whole(in, std::move(row), AllTables().claims.name);
 }
 
 std::vector<Value> Encode(const std::vector<DoneClaim>& rows, std::int64_t now_ms) {
@@ -384,16 +416,16 @@ std::vector<Value> Encode(const std::vector<ParkedRow>& rows) {
   return out.Take();
 }
 
-ParkedRow DecodeParked(Fields in) {
+Result<ParkedRow> DecodeParked(Fields in) {
   ParkedRow row;
   row.key.handler = in.Text();
-  row.key.aggregate.type = TypeOf(in.Int2());
+  row.key.aggregate.type = TakeType(in);
   row.key.aggregate.id = in.Text();
   row.first = SequenceNumber(in.Int8());
   row.event = EventId{in.Uuid()};
   row.reason = in.Text();
   row.parked_ms = in.Time();
-  return row;
+  return Whole(in, std::move(row), AllTables().parked.name);
 }
 
 std::vector<Value> Encode(const std::vector<LeaseRow>& rows) {
@@ -404,13 +436,13 @@ std::vector<Value> Encode(const std::vector<LeaseRow>& rows) {
   return out.Take();
 }
 
-LeaseRow DecodeLease(Fields in) {
+Result<LeaseRow> DecodeLease(Fields in) {
   LeaseRow row;
   row.name = in.Text();
   row.owner = in.Text();
   row.epoch = in.Int8();
   row.expires_ms = in.Time();
-  return row;
+  return Whole(in, std::move(row), AllTables().leases.name);
 }
 
 Value EncodeEnds(const PublishedRow& row) {
@@ -426,17 +458,17 @@ Value EncodeEnds(const PublishedRow& row) {
 Result<PublishedRow> DecodePublished(std::uint32_t shard, Fields in) {
   PublishedRow row{shard, SlotNumber(in.Int8()), {}};
   ByteReader reader(in.View());
-  while (!reader.AtEnd()) {
+  while (in.whole() && !reader.AtEnd()) {
     std::string_view topic;
     std::uint64_t partition = 0, end = 0;
     if (!reader.ReadLengthPrefixed(topic) || !reader.ReadVarint(partition) ||
-        !reader.ReadVarint(end)) {
-      return Corrupt("the published row of slot " + std::to_string(row.slot.value) +
-                     " is not whole");
+        partition > UINT32_MAX || !reader.ReadVarint(end)) {
+      in.Damaged();
+      break;
     }
     row.ends[{std::string(topic), static_cast<std::uint32_t>(partition)}] = end;
   }
-  return row;
+  return Whole(in, std::move(row), "published");
 }
 
 }  // namespace saffron::postgres

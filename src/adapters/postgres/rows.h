@@ -27,6 +27,8 @@ std::vector<Value> KeysOf(std::vector<std::string> names);
 std::vector<Value> Encode(std::string_view prefix, const std::vector<AggregateRow>& rows,
                           std::int64_t now_ms);
 std::vector<Value> Encode(const std::vector<CommandRow>& rows);
+// As rows of the work list: settled ones.
+std::vector<Value> EncodeUndecided(const std::vector<CommandRow>& rows);
 std::vector<Value> Encode(const std::vector<Reservation>& rows);
 std::vector<Value> Encode(const std::vector<ClaimRow>& rows);
 std::vector<Value> Encode(const std::vector<ParkedRow>& rows);
@@ -36,12 +38,13 @@ std::vector<Value> Encode(const std::vector<DoneClaim>& rows, std::int64_t now_m
 std::vector<Value> EncodeConsumed(const std::vector<DoneClaim>& rows, std::int64_t now_ms);
 Value EncodeEnds(const PublishedRow& row);
 
-AggregateRow DecodeAggregate(Fields fields);
-CommandRow DecodeCommand(Fields fields);
+// kCorrupt: not what Encode writes.
+Result<AggregateRow> DecodeAggregate(Fields fields);
+Result<CommandRow> DecodeCommand(Fields fields);
 Result<Reservation> DecodeReservation(Fields fields);
-ClaimRow DecodeClaim(Fields fields);
-ParkedRow DecodeParked(Fields fields);
-LeaseRow DecodeLease(Fields fields);
+Result<ClaimRow> DecodeClaim(Fields fields);
+Result<ParkedRow> DecodeParked(Fields fields);
+Result<LeaseRow> DecodeLease(Fields fields);
 Result<PublishedRow> DecodePublished(std::uint32_t shard, Fields fields);
 
 std::string_view StatusName(ClaimStatus status);

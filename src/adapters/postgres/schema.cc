@@ -105,9 +105,29 @@ const char* const kVersion1[] = {
     "create table claims_lock ()",
 };
 
+// Version 2. What bounded the rate was making index entries. Three indexes of processed_events that
+// no statement needs are gone or were never used, and the work list is a table of its own: the rows
+// of event_index then change without touching an index, where their page has room (HOT).
+//
+// The name of the lock has the version, so that a program of an older one that still runs writes
+// nothing any more: it would not keep the work list.
+const char* const kVersion2[] = {
+    "alter table append_lock rename to append_lock_v2",
+    "drop index if exists idx_processed_events_aggregate, idx_processed_events_status",
+    "create table undecided ("
+    " shard int, slot bigint, ordinal int, event_id uuid,"
+    " primary key (shard, slot, ordinal, event_id))"
+    " with (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000)",
+    "insert into undecided select shard, slot, ordinal, event_id from event_index"
+    " where slot is not null and outcome_slot is null",
+    "drop index event_index_undecided",
+    "alter table event_index set (fillfactor = 50)",
+    "alter table aggregate_versions set (fillfactor = 50)",
+};
+
 const Statement kNow{"schema_now",
                      "select current_setting('server_encoding') = 'UTF8',"
-                     " current_setting('server_version_num')::int >= 130000,"
+                     " current_setting('server_version_num')::int >= 140000,"
                      " current_setting('fsync') = 'on'"
                      " and current_setting('full_page_writes') = 'on',"
                      " exists (select from pg_namespace where nspname = $1::text),"
@@ -131,7 +151,8 @@ Result<std::vector<Rows>> RunOne(Pool& pool, Connection& connection, const State
   return std::move(answer.rows);
 }
 
-Status CheckVersion(const Rows& rows, const std::string& handler_prefix) {
+// The version that is there, if it can be brought to this one.
+Result<std::uint32_t> CheckVersion(const Rows& rows, const std::string& handler_prefix) {
   if (rows.size() != 1) return Corrupt("registry_schema has not one row");
   Fields fields(rows, 0);
   const std::uint32_t version = fields.Int4();
@@ -145,7 +166,24 @@ Status CheckVersion(const Rows& rows, const std::string& handler_prefix) {
     return Invalid("the registry was made with the handler prefix '" + prefix + "', not '" +
                    handler_prefix + "'");
   }
-  return Ok();
+  return version;
+}
+
+// From a version (0: none) to this one.
+std::vector<Statement> StepsFrom(std::uint32_t version) {
+  std::vector<const char*> steps;
+  if (version < 1) {
+    steps.assign(std::begin(kVersion1), std::end(kVersion1));
+    steps.push_back(
+        "create table registry_schema (version int not null, handler_prefix text not null)");
+    steps.push_back("insert into registry_schema values (0, '')");
+  }
+  if (version < 2) steps.insert(steps.end(), std::begin(kVersion2), std::end(kVersion2));
+  std::vector<Statement> statements;
+  for (const char* sql : steps) {
+    statements.push_back({"step_" + std::to_string(statements.size()), sql});
+  }
+  return statements;
 }
 
 }  // namespace
@@ -172,25 +210,27 @@ Status Migrate(Pool& pool, const std::string& handler_prefix, Log& log) {
   SAFFRON_ASSIGN(std::vector<Rows> now, RunOne(pool, *connection, kNow, {Text(pool.schema())}));
   Fields fields(now[0], 0);
   if (!fields.Bool()) return Invalid("the registry needs a database with the encoding UTF8");
-  if (!fields.Bool()) return Invalid("the registry needs PostgreSQL 13 or newer");
+  if (!fields.Bool()) return Invalid("the registry needs PostgreSQL 14 or newer");
   if (!fields.Bool()) {
     log.Warning("registry_server_not_durable",
                 {{"server", pool.address().ToString()}, {"needs", "fsync and full_page_writes"}});
   }
   const bool has_schema = fields.Bool(), has_version = fields.Bool();
+  std::uint32_t version = 0;
   if (has_version) {
-    SAFFRON_ASSIGN(std::vector<Rows> version, RunOne(pool, *connection, kVersion, {}));
-    return CheckVersion(version[0], handler_prefix);
+    SAFFRON_ASSIGN(std::vector<Rows> found, RunOne(pool, *connection, kVersion, {}));
+    SAFFRON_ASSIGN(version, CheckVersion(found[0], handler_prefix));
+    if (version == static_cast<std::uint32_t>(kSchemaVersion)) return Ok();
+    log.Info("registry_schema_migrates", {{"from", version}, {"to", kSchemaVersion}});
   }
-  std::vector<Statement> steps;
-  const auto add = [&steps](std::string sql) {
-    steps.push_back({"step_" + std::to_string(steps.size()), std::move(sql)});
-  };
+  std::vector<Statement> steps = StepsFrom(version);
   // Only when it is missing: it may have been made by somebody who may do more than we.
-  if (!has_schema) add("create schema \"" + pool.schema() + "\"");
-  for (const char* sql : kVersion1) add(sql);
-  add("create table registry_schema (version int not null, handler_prefix text not null)");
-  const Statement versioned{"versioned", "insert into registry_schema values ($1::int, $2::text)"};
+  if (!has_schema) {
+    steps.insert(steps.begin(), {"schema", "create schema \"" + pool.schema() + "\""});
+  }
+  const Statement versioned{"versioned",
+                            "update registry_schema set version = $1::int, handler_prefix = "
+                            "$2::text"};
   const Statement commit{"commit", "commit"};
   SAFFRON_TRY(RunAll(pool, *connection, steps));
   connection->Add(versioned,
@@ -199,6 +239,22 @@ Status Migrate(Pool& pool, const std::string& handler_prefix, Log& log) {
   const Answer answer = pool.Run(*connection);
   if (answer.failure) return ErrorOf(*answer.failure, true);
   return Ok();
+}
+
+Result<SchemaLook> LookAtSchema(Pool& pool) {
+  static const Statement kTls{"tls",
+                              "select coalesce(max(version), '') from pg_stat_ssl"
+                              " where pid = pg_backend_pid() and ssl"};
+  SAFFRON_ASSIGN(std::unique_ptr<Connection> connection, pool.NewConnection());
+  SAFFRON_ASSIGN(std::vector<Rows> tls, RunOne(pool, *connection, kTls, {}));
+  SAFFRON_ASSIGN(std::vector<Rows> now, RunOne(pool, *connection, kNow, {Text(pool.schema())}));
+  SchemaLook look;
+  look.tls_version = Fields(tls[0], 0).Text();
+  if (!Fields(now[0], 0).Skip(4).Bool()) return look;
+  SAFFRON_ASSIGN(std::vector<Rows> version, RunOne(pool, *connection, kVersion, {}));
+  if (version[0].size() != 1) return Corrupt("registry_schema has not one row");
+  look.version = Fields(version[0], 0).Int4();
+  return look;
 }
 
 }  // namespace saffron::postgres

@@ -4,13 +4,15 @@ namespace saffron::postgres {
 
 namespace {
 
-// "$1::text[], $2::int[]"
-std::string ArrayParameters(const Table& table, std::size_t columns) {
-  std::string out;
+// Rows of the first columns, of one array each: "select unnest($1::text[]) as handler, ...". Within
+// the list, not behind FROM: there the server would keep a store of its own for each array.
+std::string RowsOf(const Table& table, std::size_t columns) {
+  std::string out = "select ";
   for (std::size_t i = 0; i < columns; ++i) {
+    const TableColumn& column = table.columns[i];
     if (i > 0) out += ", ";
-    out +=
-        "$" + std::to_string(i + 1) + "::" + std::string(SqlNameOf(table.columns[i].type)) + "[]";
+    out += "unnest($" + std::to_string(i + 1) + "::" + std::string(SqlNameOf(column.type)) +
+           "[]) as " + std::string(column.name);
   }
   return out;
 }
@@ -24,14 +26,18 @@ std::string KeyNames(const Table& table, std::string_view qualifier = "") {
   return out;
 }
 
-std::string InsertInto(const Table& table) {
-  return "insert into " + std::string(table.name) + " as t (" + table.names() +
-         ") select * from unnest(" + ArrayParameters(table, table.columns.size()) +
-         ") on conflict (" + KeyNames(table) + ") do update set ";
+// Of rows that are known not to be there: an upsert looks for each first, and notes it twice.
+std::string Insert(const Table& table) {
+  return "insert into " + std::string(table.name) + " as t (" + table.names() + ") " +
+         RowsOf(table, table.columns.size());
+}
+
+std::string OnConflict(const Table& table) {
+  return " on conflict (" + KeyNames(table) + ") do update set ";
 }
 
 std::string Upsert(const Table& table) {
-  std::string sql = InsertInto(table);
+  std::string sql = Insert(table) + OnConflict(table);
   for (std::size_t i = table.keys; i < table.columns.size(); ++i) {
     if (i > table.keys) sql += ", ";
     sql += std::string(table.columns[i].name) + " = excluded." + std::string(table.columns[i].name);
@@ -46,16 +52,15 @@ std::string Update(const Table& table) {
     if (i > table.keys) sql += ", ";
     sql += std::string(table.columns[i].name) + " = k." + std::string(table.columns[i].name);
   }
-  sql += " from unnest(" + ArrayParameters(table, table.columns.size()) + ") k(" + table.names() +
-         ") where (" + KeyNames(table, "t.") + ") = (" + KeyNames(table, "k.") + ")";
+  sql += " from (" + RowsOf(table, table.columns.size()) + ") k where (" + KeyNames(table, "t.") +
+         ") = (" + KeyNames(table, "k.") + ")";
   return sql;
 }
 
 // The rows whose keys are given as arrays.
 std::string Select(const Table& table, std::string_view condition = "") {
-  std::string sql = "select " + table.names("t.") + " from unnest(" +
-                    ArrayParameters(table, table.keys) + ") k(" + KeyNames(table) + ") join " +
-                    std::string(table.name) + " t using (" + KeyNames(table) + ")";
+  std::string sql = "select " + table.names("t.") + " from (" + RowsOf(table, table.keys) +
+                    ") k join " + std::string(table.name) + " t using (" + KeyNames(table) + ")";
   if (!condition.empty()) sql += " where " + std::string(condition);
   return sql;
 }
@@ -65,8 +70,28 @@ std::string From(const Table& table) {
 }
 
 std::string DeleteFrom(const Table& table) {
-  return "delete from " + std::string(table.name) + " where (" + KeyNames(table) +
-         ") in (select * from unnest(" + ArrayParameters(table, table.keys) + "))";
+  return "delete from " + std::string(table.name) + " where (" + KeyNames(table) + ") in (" +
+         RowsOf(table, table.keys) + ")";
+}
+
+// Of a known claim the owner, the attempts and the error stay; a row of another tool becomes ours.
+// What is done was claimed, nearly always: so rows are updated, and what was not there is upserted.
+std::string PutDone(const Table& claims) {
+  const auto set = [](const std::string& from) {
+    std::string sql;
+    for (const char* column :
+         {"aggregate_id", "status", "sequence_number", "processed_at", "aggregate_type"}) {
+      sql += std::string(column) + " = " + from + column + ", ";
+    }
+    return sql + "partition = coalesce(t.partition, 0), generation = coalesce(t.generation, 0)";
+  };
+  const std::string keys = KeyNames(claims);
+  return "with k as materialized (" + RowsOf(claims, claims.columns.size()) +
+         "), updated as (update processed_events t set " + set("k.") + " from k where (" +
+         KeyNames(claims, "t.") + ") = (" + KeyNames(claims, "k.") + ") returning " +
+         KeyNames(claims, "t.") + ") insert into processed_events as t (" + claims.names() +
+         ") select * from k where (" + keys + ") not in (select " + keys + " from updated)" +
+         OnConflict(claims) + set("excluded.");
 }
 
 Table AggregatesTable() {
@@ -179,9 +204,18 @@ Table LeasesTable() {
            {"expires_at", Type::kTime}}};
 }
 
+Table UndecidedTable() {
+  return {"undecided",
+          {{"shard", Type::kInt4},
+           {"slot", Type::kInt8},
+           {"ordinal", Type::kInt4},
+           {"event_id", Type::kUuid}},
+          4};
+}
+
 Tables MakeTables() {
-  return {AggregatesTable(), CommandsTable(), ReservationsTable(),
-          ClaimsTable(),     ParkedTable(),   LeasesTable()};
+  return {AggregatesTable(), CommandsTable(), ReservationsTable(), ClaimsTable(),
+          ParkedTable(),     LeasesTable(),   UndecidedTable()};
 }
 
 // What both sides need.
@@ -194,7 +228,7 @@ void AddFrame(Statements& s) {
   // A transaction of its own, whose COMMIT waits until the log is on disk up to itself.
   s.flush = {"flush", "select pg_logical_emit_message(true, 'saffron', '')"};
   // LOCK takes no snapshot: what is read after it is what the one before has committed.
-  s.lock_append = {"lock_append", "lock table append_lock in exclusive mode"};
+  s.lock_append = {"lock_append", "lock table append_lock_v2 in exclusive mode"};
   s.lock_claims = {"lock_claims", "lock table claims_lock in exclusive mode"};
   s.unbounded = {"unbounded",
                  "select set_config('statement_timeout', '0', true),"
@@ -225,6 +259,8 @@ void AddAppendSide(Statements& s, const Tables& tables) {
       " and accepted_class = $5::bigint end), count(pending_batch)"
       " from aggregate_versions where handler = $1::text and aggregate_type is not null"
       " and aggregate_id >= $2::text and aggregate_id < $3::text"};
+  s.insert_aggregates = {"insert_aggregates", Insert(tables.aggregates)};
+  s.insert_commands = {"insert_commands", Insert(tables.commands)};
   s.put_aggregates = {"put_aggregates", Upsert(tables.aggregates)};
   s.put_commands = {"put_commands", Upsert(tables.commands)};
   s.update_aggregates = {"update_aggregates", Update(tables.aggregates)};
@@ -232,21 +268,19 @@ void AddAppendSide(Statements& s, const Tables& tables) {
   s.put_reservations = {"put_reservations", Upsert(tables.reservations)};
   s.delete_commands = {"delete_commands", DeleteFrom(tables.commands)};
   s.delete_reservations = {"delete_reservations", DeleteFrom(tables.reservations)};
-  // Of a known claim the owner, the attempts and the error stay; a row of another tool becomes
-  // ours.
-  s.put_done = {"put_done", InsertInto(tables.claims) +
-                                "aggregate_id = excluded.aggregate_id, status = excluded.status,"
-                                " sequence_number = excluded.sequence_number,"
-                                " processed_at = excluded.processed_at,"
-                                " aggregate_type = excluded.aggregate_type,"
-                                " partition = coalesce(t.partition, 0),"
-                                " generation = coalesce(t.generation, 0)"};
+  s.insert_undecided = {"insert_undecided", Insert(tables.undecided)};
+  s.delete_undecided = {"delete_undecided", DeleteFrom(tables.undecided)};
+  s.forget_undecided = {"forget_undecided",
+                        "delete from undecided u using event_index e"
+                        " where e.event_id = any($1::uuid[]) and (u.shard, u.slot, u.ordinal,"
+                        " u.event_id) = (e.shard, e.slot, e.ordinal, e.event_id)"};
+  s.put_done = {"put_done", PutDone(tables.claims)};
   s.put_consumed = {
       "put_consumed",
       "insert into aggregate_versions as t"
       " (handler, aggregate_id, last_sequence, updated_at, aggregate_type)"
-      " select h, i, n, $4::timestamptz, y"
-      " from unnest($1::text[], $2::text[], $3::bigint[], $5::smallint[]) k(h, i, n, y)"
+      " select unnest($1::text[]), unnest($2::text[]), unnest($3::bigint[]), $4::timestamptz,"
+      " unnest($5::smallint[])"
       " on conflict (handler, aggregate_id) do update"
       " set last_sequence = greatest(t.last_sequence, excluded.last_sequence),"
       " updated_at = excluded.updated_at, aggregate_type = excluded.aggregate_type"};
@@ -263,16 +297,18 @@ void AddAppendSide(Statements& s, const Tables& tables) {
                         " and aggregate_id >= $3::text and starts_with(aggregate_id, $3::text)"
                         " and ($4::text = '' or aggregate_id < $4::text)"
                         " and aggregate_type is not null order by aggregate_id limit $5::bigint"};
-  s.undecided = {"undecided", From(tables.commands) +
-                                  "where slot is not null and outcome_slot is null"
-                                  " and (shard, slot, ordinal) > ($1::int, $2::bigint, $3::int)"
-                                  " order by shard, slot, ordinal, event_id limit $4::bigint"};
+  s.undecided = {"undecided",
+                 "select " + tables.commands.names("e.") +
+                     " from undecided u join event_index e using (event_id)"
+                     " where (u.shard, u.slot, u.ordinal) > ($1::int, $2::bigint, $3::int)"
+                     " order by u.shard, u.slot, u.ordinal, u.event_id limit $4::bigint"};
 }
 
 void AddClaimSide(Statements& s, const Tables& tables) {
   s.claims = {"claims", Select(tables.claims, "t.aggregate_type is not null")};
   s.parked = {"parked", Select(tables.parked)};
   s.leases = {"leases", Select(tables.leases)};
+  s.insert_claims = {"insert_claims", Insert(tables.claims)};
   s.put_claims = {"put_claims", Upsert(tables.claims)};
   s.update_claims = {"update_claims", Update(tables.claims)};
   s.put_parked = {"put_parked", Upsert(tables.parked)};
@@ -285,10 +321,13 @@ void AddClaimSide(Statements& s, const Tables& tables) {
                  " and aggregate_type is not null order by handler, event_id for update)"
                  " update processed_events t set heartbeat_at = clock_timestamp() from mine"
                  " where t.handler = mine.handler and t.event_id = mine.event_id"};
-  s.claims_with = {"claims_with", From(tables.claims) +
-                                      "where handler = $1::text and status = $2::text"
-                                      " and aggregate_type is not null"
-                                      " order by event_id limit $3::bigint"};
+  // In flight: by the index of leases, which is of the literal.
+  const auto claims_with = [&tables](const std::string& status) {
+    return From(tables.claims) + "where handler = $1::text and status = " + status +
+           " and aggregate_type is not null order by event_id limit $2::bigint";
+  };
+  s.claims_in_flight = {"claims_in_flight", claims_with("'processing'")};
+  s.claims_with = {"claims_with", claims_with("$3::text")};
   s.all_parked = {"all_parked",
                   From(tables.parked) +
                       "where ($1::text = '' or handler = $1::text) and"
@@ -303,19 +342,23 @@ void AddClaimSide(Statements& s, const Tables& tables) {
   s.published_at = {"published_at",
                     "select slot, ends from published where shard = $1::int"
                     " and slot >= $2::bigint order by slot limit 1"};
+  // By pages of the table: no index knows the time, which would make every row dearer, and what was
+  // done at one time lies together.
+  s.claim_pages = {"claim_pages",
+                   "select pg_relation_size('processed_events')"
+                   " / current_setting('block_size')::bigint"};
   s.prune = {"prune",
-             "delete from processed_events where (handler, event_id) in"
-             " (select p.handler, p.event_id from processed_events p join aggregate_versions a"
-             " on a.handler = ($3::text[])[p.aggregate_type] and a.aggregate_id = p.aggregate_id"
-             " where p.status in ('done', 'skipped_stale')"
+             "delete from processed_events p using aggregate_versions a"
+             " where p.ctid >= $3::text::tid and p.ctid < $4::text::tid"
+             " and p.status in ('done', 'skipped_stale')"
              " and coalesce(p.processed_at, 'epoch') < $1::timestamptz"
-             " and a.aggregate_type is not null and p.sequence_number <= a.decided_number"
-             " limit $2::bigint)"};
+             " and a.handler = ($2::text[])[p.aggregate_type] and a.aggregate_id = p.aggregate_id"
+             " and a.aggregate_type is not null and p.sequence_number <= a.decided_number"};
   // Of the tables that other tools write too, our rows alone.
   s.clear = {
       {"clear_aggregates", "delete from aggregate_versions where aggregate_type is not null"},
       {"clear_claims", "delete from processed_events where aggregate_type is not null"},
-      {"clear_commands", "truncate event_index, reservations, parked_aggregates"},
+      {"clear_commands", "truncate event_index, undecided, reservations, parked_aggregates"},
       {"clear_control",
        "update registry_control set log_id = null, fenced_incarnation = '', next_slot = 1"}};
 }

@@ -27,7 +27,7 @@ struct Table {
 };
 
 struct Tables {
-  Table aggregates, commands, reservations, claims, parked, leases;
+  Table aggregates, commands, reservations, claims, parked, leases, undecided;
 };
 const Tables& AllTables();
 
@@ -46,9 +46,12 @@ struct Statements {
   Statement commands;      // event array
   Statement reservations;  // batch array
   Statement members;       // handler, from id, below id, database, class -> present, pending
+  Statement insert_aggregates, insert_commands;
   Statement put_aggregates, put_commands, put_reservations;
   Statement update_aggregates, update_commands;
   Statement delete_commands, delete_reservations;  // id array
+  Statement insert_undecided, delete_undecided;    // columns of undecided
+  Statement forget_undecided;                      // event array, before their rows change
   Statement put_done;                              // columns of claims
   Statement put_consumed;  // handler array, id array, number array, now, type array
 
@@ -57,14 +60,16 @@ struct Statements {
   Statement claims;  // handler array, event array
   Statement parked;  // handler array, type array, id array
   Statement leases;  // name array
-  Statement put_claims, put_parked, put_leases;
+  Statement insert_claims, put_claims, put_parked, put_leases;
   Statement update_claims;
-  Statement delete_parked;  // as parked
-  Statement heartbeat;      // handler, owner
-  Statement claims_with;    // handler, status, limit
-  Statement all_parked;     // handler ("": all), after: handler, type, id; limit
+  Statement delete_parked;     // as parked
+  Statement heartbeat;         // handler, owner
+  Statement claims_in_flight;  // handler, limit
+  Statement claims_with;       // handler, limit, status
+  Statement all_parked;        // handler ("": all), after: handler, type, id; limit
   Statement put_published, prune_published, published_at;
-  Statement prune;  // before, limit, handlers of the allocator by type
+  Statement claim_pages;  // -> of the table
+  Statement prune;        // before, handlers of the allocator by type, from page, to page: as tid
 
   std::vector<Statement> clear;
   Statement try_fence_lock;  // key -> bool

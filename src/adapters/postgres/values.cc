@@ -13,6 +13,8 @@ namespace {
 
 // From 1970 to 2000, where PostgreSQL's time begins.
 constexpr std::int64_t kEpochMs = 946'684'800'000;
+// The first that it knows: 4713 BC.
+constexpr std::int64_t kFirstMicros = -211'813'488'000'000'000;
 
 struct KnownType {
   std::uint32_t oid;
@@ -175,9 +177,13 @@ std::string_view Fields::View() {
   return {bytes, length};
 }
 
-std::uint64_t Fields::Integer() {
+std::uint64_t Fields::Integer(std::size_t bytes) {
+  const bool null = IsNull();
+  const std::string_view digits = View();
+  if (!null && digits.size() != bytes) Damaged();
+  if (digits.size() != bytes) return 0;
   std::uint64_t value = 0;
-  for (const char c : View()) value = value << 8 | static_cast<unsigned char>(c);
+  for (const char c : digits) value = value << 8 | static_cast<unsigned char>(c);
   return value;
 }
 
@@ -186,10 +192,20 @@ std::int64_t Fields::Time() {
     ++column_;
     return 0;
   }
-  const auto micros = static_cast<std::int64_t>(Integer()) + kEpochMs * 1000;
+  const auto since_2000 = static_cast<std::int64_t>(Integer(8));
+  if (since_2000 < kFirstMicros || since_2000 > INT64_MAX - kEpochMs * 1000) {  // infinity too
+    Damaged();
+    return 0;
+  }
+  const std::int64_t micros = since_2000 + kEpochMs * 1000;
   return micros >= 0 ? micros / 1000 : -((-micros + 999) / 1000);
 }
 
-saffron::Uuid Fields::Uuid() { return saffron::Uuid::FromBytes(View()).value_or(saffron::Uuid()); }
+saffron::Uuid Fields::Uuid() {
+  const bool null = IsNull();
+  const auto id = saffron::Uuid::FromBytes(View());
+  if (!null && !id) Damaged();
+  return id.value_or(saffron::Uuid());
+}
 
 }  // namespace saffron::postgres

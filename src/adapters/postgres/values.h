@@ -80,31 +80,35 @@ class Rows {
   std::unique_ptr<PGresult, void (*)(PGresult*)> result_;
 };
 
-// Reads the fields of one row one after another. A null reads as zero, empty or nil.
+// Reads the fields of one row one after another. A null reads as zero, empty or nil, and so does
+// what has not the form of its type: then the row is damaged from there on.
 class Fields {
  public:
   Fields(const Rows& rows, int row) : result_(rows.handle()), row_(row) {}
 
   bool IsNull() const;  // the next one
+  bool whole() const { return whole_; }
+  void Damaged() { whole_ = false; }
   Fields& Skip(int fields) {
     column_ += fields;
     return *this;
   }
-  bool Bool() { return Integer() != 0; }
-  std::uint16_t Int2() { return static_cast<std::uint16_t>(Integer()); }
-  std::uint32_t Int4() { return static_cast<std::uint32_t>(Integer()); }
-  std::uint64_t Int8() { return Integer(); }
+  bool Bool() { return Integer(1) != 0; }
+  std::uint16_t Int2() { return static_cast<std::uint16_t>(Integer(2)); }
+  std::uint32_t Int4() { return static_cast<std::uint32_t>(Integer(4)); }
+  std::uint64_t Int8() { return Integer(8); }
   std::string Text() { return std::string(View()); }
   std::string_view View();
   std::int64_t Time();
   saffron::Uuid Uuid();
 
  private:
-  std::uint64_t Integer();
+  std::uint64_t Integer(std::size_t bytes);
 
   PGresult* const result_;
   const int row_;
   int column_ = 0;
+  bool whole_ = true;
 };
 
 }  // namespace saffron::postgres

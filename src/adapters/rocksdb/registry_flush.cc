@@ -9,6 +9,7 @@
 #include "adapters/rocksdb/registry_database.h"
 #include "adapters/rocksdb/registry_reader.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
+#include "base/step.h"
 
 namespace saffron {
 
@@ -128,7 +129,9 @@ Status RocksdbRegistry::WriteFrozen() {
     // The floor of the work list is lowered before the rows are there, see ScanFloor.
     const auto& lowest = batch.lowest_undecided();
     if (lowest) undecided_floor_.BeginInsert(*lowest);
+    SAFFRON_STEP("registry.flush.before");
     written = batch.Write();
+    SAFFRON_STEP("registry.flush.after");
     if (lowest) undecided_floor_.EndInsert();
   }
   failing_.store(!written.ok());

@@ -6,15 +6,13 @@
 #include "adapters/rocksdb/registry_database.h"
 #include "adapters/rocksdb/registry_reader.h"
 #include "adapters/rocksdb/rocksdb_registry.h"
+#include "base/step.h"
 
 namespace saffron {
 
 namespace codec = registry_codec;
 
 namespace {
-
-// Rows looked for and deleted in one go, so that no other transaction waits long.
-constexpr std::size_t kPruneBatch = 1000;
 
 // The NUL ends a handler in the keys.
 Status CheckHandler(std::string_view handler) {
@@ -68,7 +66,9 @@ Status RocksdbRegistry::Transact(const ClaimRead& read, const ClaimRegistry::Dec
     SAFFRON_TRY(Apply(rows, write, batch));
   }
   if (batch.empty()) return Ok();
+  SAFFRON_STEP("registry.journal.before");
   Status written = batch.Write();
+  SAFFRON_STEP("registry.journal.after");
   if (written.ok()) return Ok();
   // Not in the journal, but already what others see.
   failing_.store(true);
@@ -181,34 +181,23 @@ Result<std::optional<PublishedRow>> RocksdbRegistry::PublishedAt(std::uint32_t s
   return RegistryReader(*database_, snapshot.snapshot()).PublishedAt(shard, slot);
 }
 
-// Goes on where the last call stopped, so that calls with a small limit get through a table whose
-// first rows stay; one call looks at each row at most once.
-Result<std::uint64_t> RocksdbRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
+Result<Pruned> RocksdbRegistry::Prune(std::int64_t processed_before_ms, std::size_t limit) {
   SAFFRON_TRY(Flush());
-  std::string start;
+  std::string from;
   {
     std::lock_guard lock(mutex_);
-    start = prune_cursor_;
+    from = prune_cursor_;
   }
-  std::uint64_t pruned = 0;
-  std::string from = start;
-  for (bool wrapped = start.empty(); pruned < limit;) {
-    const std::string to = wrapped && !start.empty() ? start : AfterAllKeys();
-    const std::size_t batch = std::min<std::size_t>(limit - pruned, kPruneBatch);
-    SAFFRON_ASSIGN(PruneScan scan, FindPrunable(from, to, processed_before_ms, batch));
-    std::lock_guard lock(mutex_);
-    SAFFRON_ASSIGN(const std::uint64_t deleted, DeletePrunable(scan.keys, processed_before_ms));
-    pruned += deleted;
-    prune_cursor_ = from = scan.next;
-    if (!scan.next.empty()) continue;
-    if (wrapped) break;
-    wrapped = true;
-  }
+  SAFFRON_ASSIGN(const PruneScan scan, FindPrunable(from, processed_before_ms, limit));
+  Pruned pruned;
+  pruned.more = !scan.next.empty();
+  std::lock_guard lock(mutex_);
+  SAFFRON_ASSIGN(pruned.rows, DeletePrunable(scan.keys, processed_before_ms));
+  prune_cursor_ = scan.next;
   return pruned;
 }
 
 Result<RocksdbRegistry::PruneScan> RocksdbRegistry::FindPrunable(std::string_view from,
-                                                                 std::string_view to,
                                                                  std::int64_t processed_before_ms,
                                                                  std::size_t limit) {
   rocksdb::ManagedSnapshot snapshot(&database_->db());
@@ -216,9 +205,9 @@ Result<RocksdbRegistry::PruneScan> RocksdbRegistry::FindPrunable(std::string_vie
   options.snapshot = snapshot.snapshot();
   options.fill_cache = false;
   PruneScan found;
-  RegistryScan scan(*database_, options, Family::kClaims, std::string(from), std::string(to));
-  for (; scan.Valid(); scan.Next()) {
-    if (found.keys.size() == limit) {
+  RegistryScan scan(*database_, options, Family::kClaims, std::string(from), AfterAllKeys());
+  for (std::size_t looked = 0; scan.Valid(); scan.Next(), ++looked) {
+    if (looked == limit) {
       found.next = scan.key();
       break;
     }

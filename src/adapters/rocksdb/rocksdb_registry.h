@@ -104,7 +104,7 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
                                         std::size_t limit) override;
   Status PutPublished(const PublishedRow& row, SlotNumber prune_below) override;
   Result<std::optional<PublishedRow>> PublishedAt(std::uint32_t shard, SlotNumber slot) override;
-  Result<std::uint64_t> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
+  Result<Pruned> Prune(std::int64_t processed_before_ms, std::size_t limit) override;
 
  private:
   RocksdbRegistry(Options options, std::unique_ptr<RegistryDatabase> database);
@@ -143,9 +143,9 @@ class RocksdbRegistry final : public AppendRegistry, public ClaimRegistry {
     std::vector<ClaimKey> keys;
     std::string next;  // where the scan stopped; empty: at the end
   };
-  // Candidates with from <= key < to, of which `limit`.
-  Result<PruneScan> FindPrunable(std::string_view from, std::string_view to,
-                                 std::int64_t processed_before_ms, std::size_t limit);
+  // Candidates among the `limit` rows from a key on.
+  Result<PruneScan> FindPrunable(std::string_view from, std::int64_t processed_before_ms,
+                                 std::size_t limit);
 
   // What a flush takes with it beside the rows.
   struct Frozen {

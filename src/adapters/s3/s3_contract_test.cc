@@ -43,7 +43,7 @@ INSTANTIATE_OBJECT_STORE_CONTRACT(Radosgw, []() -> std::shared_ptr<ObjectStoreHo
 class S3RealTest : public ::testing::Test {
  protected:
   void SetUp() override {
-    if (TestMinio().endpoint.empty()) GTEST_SKIP() << "no server: minio";
+    if (TestMinio().endpoint.empty()) SAFFRON_NO_SERVER("minio");
   }
   std::unique_ptr<S3Store> Open(const S3StoreOptions& options) {
     auto store = S3Store::Open(options, runtime_, log_);
@@ -103,7 +103,7 @@ TEST_F(S3RealTest, ACallIsOneRequest) {
 
 TEST_F(S3RealTest, VirtualAddressing) {
   const S3TestServer server = TestRadosgw();  // which takes buckets below "localhost" for hosts
-  if (server.endpoint.empty()) GTEST_SKIP() << "no server: radosgw";
+  if (server.endpoint.empty()) SAFFRON_NO_SERVER("radosgw");
   S3StoreOptions options = OptionsFor(server);
   options.endpoint_url = "http://localhost" + server.endpoint.substr(server.endpoint.rfind(':'));
   options.addressing = S3Addressing::kVirtual;

@@ -40,7 +40,7 @@ class S3FaultsTest : public ::testing::Test {
  protected:
   void SetUp() override {
     server_ = TestMinio();
-    if (server_.endpoint.empty()) GTEST_SKIP() << "no server: minio";
+    if (server_.endpoint.empty()) SAFFRON_NO_SERVER("minio");
     proxy_ = ProxyOf(server_);
     options_ = OptionsFor(server_);
     direct_ = Open();

@@ -100,7 +100,10 @@ Status PrepareBucket(S3Requests& requests, const S3StoreOptions& options) {
   S3Request request;
   request.query = kVersioningQuery;
   SAFFRON_ASSIGN(S3Answer answer, requests.Call(std::move(request)));
-  if (answer.Is(404, "NoSuchBucket")) return MakeBucket(requests, options);
+  if (answer.Is(404, "NoSuchBucket")) {
+    if (options.when_missing == WhenMissing::kMake) return MakeBucket(requests, options);
+    return NotFound("there is no bucket " + options.bucket);
+  }
   if (answer.Is(403, "AccessDenied")) return CheckAccess(requests, options.bucket);
   if (!answer.ok()) return Refused(requests, answer, "open the bucket " + options.bucket);
   Result<std::string> versioning = ParseS3Versioning(answer.response.body);

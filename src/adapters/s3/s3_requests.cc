@@ -1,8 +1,8 @@
 #include "adapters/s3/s3_requests.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "adapters/s3/s3_headers.h"
 #include "base/sha256.h"
 
 namespace saffron {
@@ -146,11 +146,8 @@ S3Requests::Attempt S3Requests::Judge(Result<HttpResponse> response) {
 }
 
 void S3Requests::SlowDown(const HttpResponse& response) {
-  const std::string_view text = response.headers.Find("Retry-After").value_or("");
-  std::int32_t retry_after = 0;
-  std::from_chars(text.data(), text.data() + text.size(), retry_after);
   if (metrics_ != nullptr) metrics_->AskedToSlowDown();
-  if (pacer_.SlowDown(runtime_.Now(), seconds(std::max(retry_after, 0)))) {
+  if (pacer_.SlowDown(runtime_.Now(), seconds(S3RetryAfterSeconds(response)))) {
     log_.Warning("s3.asked_to_slow_down", {{"endpoint", address_.endpoint()}});
   }
 }

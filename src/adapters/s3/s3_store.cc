@@ -1,10 +1,10 @@
 #include "adapters/s3/s3_store.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <utility>
 
+#include "adapters/s3/s3_headers.h"
 #include "adapters/s3/s3_requests.h"
 #include "base/crc32c.h"
 #include "net/url.h"
@@ -42,26 +42,9 @@ S3Request RangeRequest(std::string_view key, std::uint64_t first, std::uint64_t 
   return request;
 }
 
-// Without the quotes, which not every server takes back in a condition.
-std::string EtagOf(const HttpResponse& response) {
-  std::string_view etag = response.headers.Find("ETag").value_or("");
-  if (etag.size() >= 2 && etag.front() == '"' && etag.back() == '"') {
-    etag = etag.substr(1, etag.size() - 2);
-  }
-  return std::string(etag);
-}
-
-// Others ("*", lists, an empty one) would be another condition than "this etag".
-bool IsEtag(std::string_view etag) {
-  return !etag.empty() && std::all_of(etag.begin(), etag.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '_' || c == '.';
-  });
-}
-
 Result<std::string> Written(const S3Answer& answer, std::string_view key) {
-  std::string etag = EtagOf(answer.response);
-  if (!IsEtag(etag)) {
+  std::string etag = S3EtagOf(answer.response);
+  if (!IsS3Etag(etag)) {
     return UnknownOutcome("put " + std::string(key) + ": the object store gave no usable ETag");
   }
   return etag;
@@ -95,7 +78,7 @@ Result<std::string> S3Store::PutIfMatch(std::string_view key, std::string_view b
                                         std::string_view etag) {
   SAFFRON_TRY(CheckObjectKey(key));
   const Error other = Conflict("object " + std::string(key) + " has another etag");
-  if (!IsEtag(etag)) {
+  if (!IsS3Etag(etag)) {
     SAFFRON_TRY(SizeOf(key));
     return other;
   }
@@ -133,7 +116,7 @@ Result<StoredObject> S3Store::Get(std::string_view key) {
     HttpResponse& response = answer.response;
     const auto checksum = response.headers.Find(kChecksumHeader);
     if (!checksum || *checksum == ChecksumOf(response.body)) {
-      return StoredObject{std::move(response.body), EtagOf(response)};
+      return StoredObject{std::move(response.body), S3EtagOf(response)};
     }
     if (requests_->metrics() != nullptr) requests_->metrics()->ReadCorrupt();
     if (reads == kReadsOfACorruptObject) {
@@ -148,14 +131,8 @@ Result<std::uint64_t> S3Store::SizeOf(std::string_view key) {
   if (answer.Is(404, "NoSuchKey")) return Missing(key);
   if (answer.response.status == 416) return std::uint64_t{0};
   if (!answer.ok()) return requests_->Refusal(answer, "get " + std::string(key));
-  if (answer.response.status == 200) return std::uint64_t{answer.response.body.size()};
-  const std::string_view range = answer.response.headers.Find("Content-Range").value_or("");
-  const std::string_view total = range.substr(std::min(range.find('/'), range.size() - 1) + 1);
-  std::uint64_t size_bytes = 0;
-  const auto [end, error] = std::from_chars(total.data(), total.data() + total.size(), size_bytes);
-  if (error != std::errc() || end != total.data() + total.size()) {
-    return Unavailable("get " + std::string(key) + ": the object store does not say its size");
-  }
+  Result<std::uint64_t> size_bytes = S3SizeOf(answer.response);
+  if (!size_bytes.ok()) return size_bytes.error().Within("get " + std::string(key));
   return size_bytes;
 }
 
@@ -173,18 +150,9 @@ Result<std::string> S3Store::GetRange(std::string_view key, std::uint64_t offset
   if (answer.Is(404, "NoSuchKey")) return Missing(key);
   if (answer.response.status == 416) return TooShort(key);
   if (!answer.ok()) return requests_->Refusal(answer, "get " + std::string(key));
-  std::string& body = answer.response.body;
-  if (answer.response.status == 200) {  // the whole object
-    if (offset_bytes > body.size()) return TooShort(key);
-    body = body.substr(offset_bytes, length_bytes);
-  }
-  if (body.size() < length_bytes) return TooShort(key);
-  const std::string expected = "bytes " + std::to_string(offset_bytes) + "-";
-  const auto range = answer.response.headers.Find("Content-Range");
-  if (body.size() > length_bytes || (range && !range->starts_with(expected))) {
-    return Unavailable("get " + std::string(key) + ": the object store sent another range");
-  }
-  return std::move(body);
+  Result<std::string> bytes = S3RangeOf(std::move(answer.response), offset_bytes, length_bytes);
+  if (!bytes.ok()) return bytes.error().Within("get " + std::string(key));
+  return bytes;
 }
 
 Result<std::vector<std::string>> S3Store::List(std::string_view prefix, std::string_view after,

@@ -13,6 +13,7 @@
 #include "base/runtime.h"
 #include "net/sigv4.h"
 #include "ports/object_store.h"
+#include "ports/when_missing.h"
 
 namespace saffron {
 
@@ -35,7 +36,8 @@ struct S3Limits {
 
 struct S3StoreOptions {
   std::string endpoint_url;  // "http://127.0.0.1:9000", without a path or a user
-  std::string bucket;        // made, with versioning, when missing
+  std::string bucket;        // made, with versioning
+  WhenMissing when_missing = WhenMissing::kMake;
   std::string region = "us-east-1";
   AwsCredentials credentials;
   S3Addressing addressing = S3Addressing::kPath;
@@ -61,6 +63,7 @@ class S3Store final : public ObjectStore {
  public:
   // kInvalid: options that cannot work, credentials or permissions that the server refuses, a
   // bucket that is somebody else's. kUnavailable: the server does not answer, or not yet.
+  // kNotFound: there is no such bucket, and none was to be made.
   static Result<std::unique_ptr<S3Store>> Open(S3StoreOptions options, Runtime& runtime, Log& log);
 
   Result<std::string> PutIfAbsent(std::string_view key, std::string_view bytes) override;

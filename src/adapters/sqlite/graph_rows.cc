@@ -35,6 +35,13 @@ constexpr std::size_t kKeptIds = 200'000;
 std::int64_t Signed(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 std::uint64_t Unsigned(std::int64_t value) { return static_cast<std::uint64_t>(value); }
 
+std::string TypedKey(const AggregateKey& key) {
+  std::string typed(1, static_cast<char>(key.type));
+  return typed.append(key.id);
+}
+
+}  // namespace
+
 std::string EncodeReferences(const std::vector<Reference>& references) {
   std::string out;
   for (const Reference& reference : references) {
@@ -60,16 +67,11 @@ Result<std::vector<Reference>> DecodeReferences(std::string_view bytes) {
   return references;
 }
 
-std::string TypedKey(const AggregateKey& key) {
-  std::string typed(1, static_cast<char>(key.type));
-  return typed.append(key.id);
-}
-
-}  // namespace
-
 Result<GraphNode> ReadNode(const sqlite::Statement& row, int first, bool with_document) {
   GraphNode node;
-  node.key = {static_cast<AggregateType>(row.Int(first)), row.String(first + 1)};
+  const std::int64_t type = row.Int(first);
+  if (type < 1 || type > 4) return Corrupt("graph: a node of no type");
+  node.key = {static_cast<AggregateType>(type), row.String(first + 1)};
   node.version = SequenceNumber(Unsigned(row.Int(first + 2)));
   node.lifecycle = row.Int(first + 3) != 0 ? Lifecycle::kPresent : Lifecycle::kAbsent;
   node.incarnation = SequenceNumber(Unsigned(row.Int(first + 4)));

@@ -24,6 +24,10 @@ inline constexpr std::string_view kNodeColumns =
     " refs, document";
 Result<GraphNode> ReadNode(const sqlite::Statement& row, int first_column, bool with_document);
 
+// The column `refs`: predicate, class and id of each, with their lengths before them.
+std::string EncodeReferences(const std::vector<Reference>& references);
+Result<std::vector<Reference>> DecodeReferences(std::string_view bytes);
+
 // The aggregate a reference points at: in the database and branch of the node that has it.
 AggregateKey TargetOf(const AggregateParts& from, const Reference& reference);
 

@@ -6,8 +6,7 @@
 #include <set>
 #include <utility>
 
-#include "base/bytes.h"
-#include "base/crc32c.h"
+#include "adapters/sqlite/bus_records.h"
 
 namespace saffron {
 
@@ -32,47 +31,6 @@ constexpr std::int64_t kOffsetMask = (std::int64_t{1} << kOffsetBits) - 1;
 
 std::int64_t RowId(std::int64_t partition_number, std::uint64_t offset) {
   return partition_number << kOffsetBits | static_cast<std::int64_t>(offset);
-}
-
-// A worker decides what it finds in a record, and its outcome is for ever: SQLite does not check
-// its pages, so each record carries a checksum of the rest.
-constexpr std::size_t kChecksumBytes = sizeof(std::uint32_t);
-
-// key, value, number of headers, their names and values, each with its length before it; CRC-32C of
-// all that.
-void EncodeRecord(const BusMessage& message, std::string& out) {
-  out.clear();
-  PutLengthPrefixed(out, message.key);
-  PutLengthPrefixed(out, message.value);
-  PutVarint(out, message.headers.size());
-  for (const auto& [name, value] : message.headers) {
-    PutLengthPrefixed(out, name);
-    PutLengthPrefixed(out, value);
-  }
-  PutU32BigEndian(out, Crc32c(out));
-}
-
-bool DecodeRecord(std::string_view stored, BusRecord& record) {
-  if (stored.size() < kChecksumBytes) return false;
-  const std::string_view bytes = stored.substr(0, stored.size() - kChecksumBytes);
-  std::uint32_t checksum = 0;
-  ByteReader(stored.substr(bytes.size())).ReadU32BigEndian(checksum);
-  if (checksum != Crc32c(bytes)) return false;
-  ByteReader reader(bytes);
-  std::string_view key, value;
-  std::uint64_t headers = 0;
-  if (!reader.ReadLengthPrefixed(key) || !reader.ReadLengthPrefixed(value) ||
-      !reader.ReadVarint(headers)) {
-    return false;
-  }
-  record.key = key;
-  record.value = value;
-  for (; headers > 0; --headers) {
-    std::string_view name, content;
-    if (!reader.ReadLengthPrefixed(name) || !reader.ReadLengthPrefixed(content)) return false;
-    record.headers.emplace_back(name, content);
-  }
-  return reader.AtEnd();
 }
 
 }  // namespace
@@ -218,7 +176,7 @@ Status SqlitePartitionLog::Insert(sqlite::Connection& connection, const Rows& ro
   SAFFRON_ASSIGN(auto insert, connection.Prepare("INSERT INTO records VALUES (?, ?, ?)"));
   std::string record;
   for (const auto& [id, message] : rows) {
-    EncodeRecord(*message, record);
+    bus_records::Encode(*message, record);
     SAFFRON_TRY(insert.BindInt(1, id).BindInt(2, now_ms).BindBlob(3, record).Run());
   }
   return Ok();
@@ -280,7 +238,7 @@ Status SqlitePartitionLog::Read(const TopicPartition& from, std::uint64_t offset
     BusRecord& record = records.emplace_back();
     record.from = from;
     record.offset = static_cast<std::uint64_t>(rows.Int(0) & kOffsetMask);
-    if (!DecodeRecord(rows.Blob(1), record)) {
+    if (!bus_records::Decode(rows.Blob(1), record)) {
       records.pop_back();
       return Corrupt("record " + std::to_string(rows.Int(0) & kOffsetMask) + " of " + from.topic +
                      "/" + std::to_string(from.partition) + " in " + options_.path +

@@ -59,6 +59,7 @@ class SqliteSearch final : public SearchIndex {
       : folder_(std::move(folder)), generation_(std::move(generation)) {}
 
   Result<std::vector<WriteRefusal>> Write(const std::vector<SearchDocument>& documents) override;
+  Status Refresh() override { return Ok(); }  // Write has committed
   Result<std::map<AggregateKey, SearchDocument>> Get(
       const std::vector<AggregateKey>& keys) override;
   Result<SearchPage> Search(const SearchQuery& query) override;

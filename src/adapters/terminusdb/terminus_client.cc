@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "domain/json_text.h"
+#include "adapters/terminusdb/terminus_answers.h"
 #include "net/url.h"
 
 namespace saffron::terminus {
@@ -11,7 +11,6 @@ namespace saffron::terminus {
 namespace {
 
 constexpr std::size_t kMaxAnswerBytes = 512u << 20;  // of some millions of ids
-constexpr std::size_t kMaxQuoted = 500;
 
 std::string Base64(std::string_view text) {
   constexpr char kDigits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
@@ -28,38 +27,6 @@ std::string Base64(std::string_view text) {
   }
   return out;
 }
-
-// "InsertDocument..." of {"api:error":{"@type":"api:InsertDocument..."}}.
-std::string ErrorTypeOf(const std::string& body) {
-  auto members = json::MembersOf(body);
-  if (!members) return {};
-  for (const json::Member& member : *members) {
-    if (member.key.inner() != "api:error") continue;
-    auto inner = json::MembersOf(member.value.raw);
-    if (!inner) return {};
-    for (const json::Member& part : *inner) {
-      if (part.key.inner() != "@type" || part.value.kind != json::Kind::kString) continue;
-      std::string_view type = part.value.inner();
-      return std::string(type.starts_with("api:") ? type.substr(4) : type);
-    }
-  }
-  return {};
-}
-
-std::string MessageOf(const std::string& body) {
-  auto members = json::MembersOf(body);
-  if (!members) return {};
-  for (const json::Member& member : *members) {
-    if (member.key.inner() != "api:message" || member.value.kind != json::Kind::kString) continue;
-    std::string scratch;
-    return std::string(json::TextOf(member.value, scratch)).substr(0, kMaxQuoted);
-  }
-  return {};
-}
-
-}  // namespace
-
-namespace {
 
 std::string RefusedLogin(const Answer& answer) {
   if (answer.status == 401) {

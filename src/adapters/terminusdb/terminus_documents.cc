@@ -67,7 +67,7 @@ bool ParseFacts(std::string_view text, GraphNode& node) {
   auto facts = json::ElementsOf(text);
   if (!facts || facts->size() < 6 || facts->size() % 3 != 0) return false;
   int present = 0;
-  if (!ParseNumber((*facts)[0].raw, present) ||
+  if (!ParseNumber((*facts)[0].raw, present) || present < 0 || present > 1 ||
       !ParseNumber((*facts)[1].raw, node.incarnation.value) ||
       !ParseNumber((*facts)[2].raw, node.scope.database.value) ||
       !ParseNumber((*facts)[3].raw, node.scope.class_.value) ||
@@ -75,6 +75,7 @@ bool ParseFacts(std::string_view text, GraphNode& node) {
       !ParseNumber((*facts)[5].raw, node.updated_ms)) {
     return false;
   }
+  node.references.clear();
   node.lifecycle = present != 0 ? Lifecycle::kPresent : Lifecycle::kAbsent;
   for (std::size_t i = 6; i < facts->size(); i += 3) {
     std::string parts[3];
@@ -88,9 +89,25 @@ bool ParseFacts(std::string_view text, GraphNode& node) {
   return true;
 }
 
-std::string TextOf(const json::Value& value) {
+// Nothing: it is no string.
+std::optional<std::string> TextOf(const json::Value& value) {
+  if (value.kind != json::Kind::kString) return std::nullopt;
   std::string scratch;
   return std::string(json::TextOf(value, scratch));
+}
+bool TakeText(const json::Value& value, std::string& out) {
+  std::optional<std::string> text = TextOf(value);
+  if (text) out = std::move(*text);
+  return text.has_value();
+}
+
+// Nothing: there is none, or it is no string.
+std::optional<std::string> MemberText(std::string_view document, std::string_view name) {
+  const auto members = json::MembersOf(document);
+  for (const json::Member& member : members ? *members : std::vector<json::Member>()) {
+    if (member.key.inner() == name) return TextOf(member.value);
+  }
+  return std::nullopt;
 }
 
 // The class and the scope of what is alive, as one text.
@@ -157,6 +174,7 @@ std::string Fence::ToString() const {
 }
 
 std::optional<Fence> Fence::Parse(std::string_view text) {
+  const std::string_view whole = text;
   Fence fence;
   std::uint64_t* const parts[] = {&fence.epoch, &fence.position.slot.value, &fence.ontology,
                                   &fence.serial};
@@ -165,48 +183,49 @@ std::optional<Fence> Fence::Parse(std::string_view text) {
     if (!ParseNumber(text.substr(0, space), *part)) return std::nullopt;
     text.remove_prefix(std::min(space + 1, text.size()));
   }
-  if (!text.empty()) return std::nullopt;
+  // A commit matches it as a whole: it has one text.
+  if (!text.empty() || fence.ToString() != whole) return std::nullopt;
   return fence;
 }
 
 Result<StoredNode> ParseNode(std::string_view document) {
-  auto members = json::MembersOf(document);
+  const auto members = json::MembersOf(document);
   StoredNode stored;
+  GraphNode& node = stored.node;
+  bool has_key = false, has_version = false, has_facts = false;
   bool whole = members.has_value();
   for (const json::Member& member : whole ? *members : std::vector<json::Member>()) {
     const std::string_view name = member.key.inner();
+    std::string text;
     if (name == "@id") {
-      auto key = KeyOf(TextOf(member.value));
-      whole = whole && key.has_value();
-      if (key) stored.node.key = std::move(*key);
+      auto key = TakeText(member.value, text) ? KeyOf(text) : std::nullopt;
+      has_key = key.has_value();
+      whole = whole && has_key;
+      if (key) node.key = std::move(*key);
     } else if (name == "version") {
-      whole = ParseNumber(member.value.raw, stored.node.version.value) && whole;
+      has_version = ParseNumber(member.value.raw, node.version.value);
+      whole = whole && has_version;
     } else if (name == "live") {
-      stored.live = TextOf(member.value);
+      whole = TakeText(member.value, stored.live) && whole;
     } else if (name == "document") {
-      stored.node.document = TextOf(member.value);
+      whole = TakeText(member.value, node.document) && whole;
     } else if (name == "facts") {
-      whole = ParseFacts(TextOf(member.value), stored.node) && whole;
+      has_facts = TakeText(member.value, text) && ParseFacts(text, node);
+      whole = whole && has_facts;
     }
   }
-  if (!whole) return Corrupt("TerminusDB: a node cannot be read back");
+  // A placeholder has no facts.
+  const bool complete = has_key && has_version && (has_facts || node.version == SequenceNumber());
+  if (!whole || !complete) return Corrupt("TerminusDB: a node cannot be read back");
   return stored;
 }
 
 std::string IdOfDocument(std::string_view document) {
-  auto members = json::MembersOf(document);
-  for (const json::Member& member : members ? *members : std::vector<json::Member>()) {
-    if (member.key.inner() == "@id") return TextOf(member.value);
-  }
-  return {};
+  return MemberText(document, "@id").value_or("");
 }
 
 std::optional<std::string> StateOfFence(std::string_view document) {
-  auto members = json::MembersOf(document);
-  for (const json::Member& member : members ? *members : std::vector<json::Member>()) {
-    if (member.key.inner() == "state") return TextOf(member.value);
-  }
-  return std::nullopt;
+  return MemberText(document, "state");
 }
 
 std::string FenceDocument(std::string_view id, std::string_view state) {
@@ -332,31 +351,6 @@ std::string Woql::Finish() && {
   text_ += "]}";
   if (writes_) text_ += R"(,"commit_info":{"author":"saffron","message":"graph"})";
   return std::move(text_) + "}";
-}
-
-Result<Bindings> ParseBindings(std::string_view body, std::string_view first,
-                               std::string_view second) {
-  auto members = json::MembersOf(body);
-  for (const json::Member& member : members ? *members : std::vector<json::Member>()) {
-    if (member.key.inner() != "bindings") continue;
-    auto rows = json::ElementsOf(member.value.raw);
-    if (!rows) break;
-    Bindings bindings;
-    bindings.count = rows->size();
-    if (first.empty()) return bindings;
-    bindings.pairs.reserve(rows->size());
-    for (const json::Value& row : *rows) {
-      auto& pair = bindings.pairs.emplace_back();
-      auto values = json::MembersOf(row.raw);
-      for (const json::Member& value : values ? *values : std::vector<json::Member>()) {
-        if (value.value.kind != json::Kind::kString) continue;
-        if (value.key.inner() == first) pair.first = TextOf(value.value);
-        if (value.key.inner() == second) pair.second = TextOf(value.value);
-      }
-    }
-    return bindings;
-  }
-  return Unavailable("TerminusDB: an answer to WOQL cannot be read");
 }
 
 }  // namespace saffron::terminus

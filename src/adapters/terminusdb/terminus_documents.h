@@ -82,12 +82,4 @@ class Woql {
   bool writes_ = false;
 };
 
-// Of an answer to WOQL: the rows, by variable the short id.
-struct Bindings {
-  std::size_t count = 0;
-  std::vector<std::pair<std::string, std::string>> pairs;  // of the two variables asked for
-};
-Result<Bindings> ParseBindings(std::string_view body, std::string_view first,
-                               std::string_view second);
-
 }  // namespace saffron::terminus

@@ -112,11 +112,11 @@ Result<Fence> TerminusGraph::Generation::ReadFence() {
                                      client_.Path("document", database_) +
                                          "?id=" + PercentEncode(kFenceId) + "&as_list=true",
                                      {}));
-  auto documents = json::ElementsOf(answer.body);
+  auto documents = terminus::ParseDocumentList(answer.body);
   if (answer.status != 200 || !documents) return Unexpected("read the fence", answer);
   // An empty list: whoever makes this database has not come to its end.
   if (documents->empty()) return Unavailable("TerminusDB: no fence yet in " + database_);
-  auto state = terminus::StateOfFence(documents->front().raw);
+  auto state = terminus::StateOfFence(documents->front());
   auto fence = state ? Fence::Parse(*state) : std::nullopt;
   if (!fence) return Corrupt("TerminusDB: the fence of " + database_ + " cannot be read");
   return *fence;
@@ -139,12 +139,12 @@ Status TerminusGraph::Generation::ReadEach(const std::vector<std::string>& ids,
     }
     if (!answer.ok()) return answer.error();
     if (IsGone(*answer)) return NotFound("TerminusDB: no database " + database_);
-    auto documents = json::ElementsOf(answer->body);
+    auto documents = terminus::ParseDocumentList(answer->body);
     if (answer->status != 200 || !documents || answer->version.empty()) {
       return Unexpected("read documents", *answer);
     }
     if (version.empty()) version = answer->version;
-    for (const json::Value& document : *documents) SAFFRON_TRY(on_document(document.raw));
+    for (std::string_view document : *documents) SAFFRON_TRY(on_document(document));
     from = to;
   }
   return Ok();

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "adapters/terminusdb/terminus_answers.h"
 #include "adapters/terminusdb/terminus_client.h"
 #include "adapters/terminusdb/terminus_documents.h"
 #include "adapters/terminusdb/terminus_query.h"

@@ -1,8 +1,8 @@
 #include "adapters/terminusdb/terminus_graph.h"
 
 #include <algorithm>
-#include <charconv>
 
+#include "adapters/terminusdb/terminus_answers.h"
 #include "adapters/terminusdb/terminus_generation.h"
 #include "adapters/terminusdb/terminus_query.h"
 #include "net/url.h"
@@ -24,13 +24,6 @@ constexpr Duration kPointerAge = seconds(1);
 constexpr int kQueryAttempts = 8;
 // Up to so many nodes are asked for one by one who links to them; then for their whole class.
 constexpr std::size_t kSingleLookups = 16;
-
-std::optional<std::uint64_t> ParseNumber(std::string_view text) {
-  std::uint64_t number = 0;
-  const auto [end, failure] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (failure != std::errc() || end != text.data() + text.size() || number == 0) return {};
-  return number;
-}
 
 }  // namespace
 
@@ -62,10 +55,10 @@ Result<std::uint64_t> TerminusGraph::Server::ReadPointer() {
                                   "?id=" + PercentEncode(kPointerId) + "&as_list=true",
                               {}));
   if (answer.error == "UnknownDatabase") return NotFound("TerminusDB: no graph");
-  auto documents = json::ElementsOf(answer.body);
+  auto documents = terminus::ParseDocumentList(answer.body);
   if (answer.status != 200 || !documents) return Unexpected("read the live generation", answer);
   if (documents->empty()) return NotFound("TerminusDB: no graph");
-  auto number = ParseNumber(terminus::StateOfFence(documents->front().raw).value_or(""));
+  auto number = terminus::ParseGeneration(terminus::StateOfFence(documents->front()).value_or(""));
   if (!number) return Corrupt("TerminusDB: " + std::string(kPointerId) + " names no generation");
   return *number;
 }
@@ -85,21 +78,10 @@ Result<bool> TerminusGraph::Server::SwapPointer(std::uint64_t from, std::uint64_
 
 Result<std::vector<std::uint64_t>> TerminusGraph::Server::Generations() {
   SAFFRON_ASSIGN(Answer answer, client->Read("GET", "/api/db", {}));
-  auto databases = json::ElementsOf(answer.body);
-  if (answer.status != 200 || !databases) return Unexpected("list databases", answer);
   const std::string prefix = client->options().account + "/" + client->options().database + "_g";
-  std::vector<std::uint64_t> numbers;
-  for (const json::Value& database : *databases) {
-    auto members = json::MembersOf(database.raw);
-    for (const json::Member& member : members ? *members : std::vector<json::Member>()) {
-      if (member.key.inner() != "path" || member.value.kind != json::Kind::kString) continue;
-      std::string scratch;
-      std::string_view path = json::TextOf(member.value, scratch);
-      if (!path.starts_with(prefix)) continue;
-      if (auto number = ParseNumber(path.substr(prefix.size()))) numbers.push_back(*number);
-    }
-  }
-  return numbers;
+  auto numbers = terminus::ParseGenerations(answer.body, prefix);
+  if (answer.status != 200 || !numbers) return Unexpected("list databases", answer);
+  return std::move(*numbers);
 }
 
 TerminusGraph::TerminusGraph(std::shared_ptr<Server> server, std::shared_ptr<Generation> live,
@@ -112,9 +94,10 @@ Result<std::unique_ptr<TerminusGraph>> TerminusGraph::Open(TerminusGraphOptions 
                                                            Runtime& runtime, Log& log) {
   SAFFRON_ASSIGN(auto client, terminus::Client::Open(std::move(options)));
   SAFFRON_TRY(client->CheckCredentials());
+  const bool make = client->options().when_missing == WhenMissing::kMake;
   auto server = std::make_shared<Server>(std::move(client), runtime, log);
   Result<std::uint64_t> live = server->ReadPointer();
-  if (live.Is(Code::kNotFound)) {
+  if (live.Is(Code::kNotFound) && make) {
     SAFFRON_TRY(server->SetUp());
     live = server->ReadPointer();
   }

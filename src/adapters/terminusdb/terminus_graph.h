@@ -19,6 +19,7 @@
 #include "base/log.h"
 #include "base/runtime.h"
 #include "ports/graph_store.h"
+#include "ports/when_missing.h"
 
 namespace saffron {
 
@@ -30,6 +31,7 @@ struct TerminusGraphOptions {
   std::string user = "admin";     // TERMINUS_USER
   std::string key;                // TERMINUS_KEY: the user's password; in no message
   std::string database = "saffron";
+  WhenMissing when_missing = WhenMissing::kMake;
   std::string ca_file;  // empty: the system's
   VerifyTls verify_tls = VerifyTls::kYes;
 
@@ -46,7 +48,8 @@ struct TerminusGraphOptions {
 class TerminusGraph final : public GraphStore {
  public:
   // Makes the databases when they are not there. kInvalid: the options make no sense, or the server
-  // refuses user and key; kUnavailable: the server does not answer. `log` and `runtime` outlive it.
+  // refuses user and key; kUnavailable: the server does not answer; kNotFound: they were not to be
+  // made. `log` and `runtime` outlive it.
   static Result<std::unique_ptr<TerminusGraph>> Open(TerminusGraphOptions options, Runtime& runtime,
                                                      Log& log);
   ~TerminusGraph() override;

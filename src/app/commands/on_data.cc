@@ -137,4 +137,34 @@ int RunRebuildOnData(const DataOptions& options, const CliFunctions& functions,
   });
 }
 
+int RunVerifyOnData(const DataOptions& options, const CliFunctions& functions,
+                    const VerifyRequest& request, Console console) {
+  const auto verify = [&](const RemoteOptions& remote) {
+    return RunVerify(remote, request, console);
+  };
+  if (request.repair != Repair::kRegistry) {
+    return RunOnData(options, functions, LocalWork::kRun, console, verify);
+  }
+  Reach reach(options, console);
+  if (reach.AskServer()) {
+    const int code = verify(options.remote);
+    if (code == kExitFailed) {
+      console.err << "saffron: nothing was repaired: the registry is made again with the server "
+                     "stopped; end it and run this command again\n";
+    }
+    return code;
+  }
+  std::optional<Config> config = reach.ConfigToWorkOn();
+  if (!config) return kExitUsage;
+  if (config->AllEmbedded()) {
+    const int code = RunOnData(options, functions, LocalWork::kRun, console, verify);
+    if (code != kExitFailed) return code;
+  }
+  const int rebuilt = RebuildRegistry(options, reach, functions, console);
+  if (rebuilt != kExitOk) return rebuilt;
+  if (config->AllEmbedded()) return RunOnData(options, functions, LocalWork::kRun, console, verify);
+  console.err << "start a server and run `saffron verify`\n";
+  return kExitOk;
+}
+
 }  // namespace saffron

@@ -28,4 +28,10 @@ int RunOnData(const DataOptions& options, const CliFunctions& functions, LocalWo
 int RunRebuildOnData(const DataOptions& options, const CliFunctions& functions,
                      const std::string& target, Console console);
 
+// `saffron verify`. The registry is repaired by the rebuild, so a server that runs only says
+// whether it is to be; without one it is compared, made again from the log when it differs or
+// cannot be opened, and compared once more. A damaged log is no source: the old registry stays.
+int RunVerifyOnData(const DataOptions& options, const CliFunctions& functions,
+                    const VerifyRequest& request, Console console);
+
 }  // namespace saffron

@@ -5,8 +5,10 @@
 
 #include "app/commands/print_json.h"
 #include "app/commands/verify_text.h"
+#include "app/commands/verify_watch.h"
 #include "app/exit_code.h"
 #include "app/json_view.h"
+#include "base/thread_runtime.h"
 #include "net/url.h"
 
 namespace saffron {
@@ -278,9 +280,22 @@ int RunDlq(const RemoteOptions& remote, const DlqOptions& options, Console conso
   return CallAndPrint(remote, console, "/api/v1/admin/dlq", body.Take());
 }
 
-int RunVerify(const RemoteOptions& remote, Console console) {
+int RunVerify(const RemoteOptions& remote, const VerifyRequest& request, Console console) {
+  ObjectWriter body;
+  for (const auto& [name, number] :
+       {std::pair<std::string_view, std::uint64_t>{"from_slot", request.from_slot},
+        {"sample", request.sample},
+        {"memory_mib", request.memory_mib}}) {
+    if (number > 0) body.Raw(name, std::to_string(number));
+  }
+  if (request.repair == Repair::kIndex) body.Text("repair", "index");
   RemoteCall call(remote, console);
-  int code = call.Run("/api/v1/admin/verify", "{}");
+  int code = kExitOk;
+  {
+    ThreadRuntime runtime;
+    VerifyWatch watch(runtime, remote.api, console);
+    code = call.Run("/api/v1/admin/verify", body.Take());
+  }
   if (code != kExitOk) return code;
   if (remote.output == OutputFormat::kJson) {
     call.Print();

@@ -1,6 +1,7 @@
 // Commands that talk to a running server.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -36,12 +37,20 @@ struct DlqOptions {
   std::string reason;
 };
 
+enum class Repair { kNothing, kIndex, kRegistry };
+struct VerifyRequest {
+  std::uint64_t from_slot = 0;   // 0: the first
+  std::uint64_t sample = 0;      // 0: every slot
+  std::uint64_t memory_mib = 0;  // 0: as the server likes
+  Repair repair = Repair::kNothing;
+};
+
 // Each returns an ExitCode.
 int RunStatus(const RemoteOptions& remote, Console console);
 int RunQuery(const RemoteOptions& remote, const QueryOptions& query, Console console);
 int RunDlq(const RemoteOptions& remote, const DlqOptions& options, Console console);
 // kExitFailed when the server finds a difference.
-int RunVerify(const RemoteOptions& remote, Console console);
+int RunVerify(const RemoteOptions& remote, const VerifyRequest& request, Console console);
 int RunRebuild(const RemoteOptions& remote, const std::string& target, Console console);
 
 // One filter of a query as JSON; kInvalid when it is not "field op value".

@@ -16,6 +16,13 @@ std::string Number(const JsonView& holder, std::string_view name) {
 }
 
 std::string Verdict(const JsonView& answer) {
+  const std::uint64_t sampled_of = answer["sampled_of_slots"].Unsigned().value_or(0);
+  if (answer["clean"].IsTrue() && sampled_of > 0) {
+    return fmt::format(
+        "Clean: {} slots of {} were looked at, and nothing that depends on them "
+        "differs.\n",
+        Number(answer["log"], "slots"), Grouped(sampled_of));
+  }
   if (answer["clean"].IsTrue()) return "Clean: nothing differs from the log.\n";
   std::string text = Number(answer, "differences_total") + " differences from the log:\n";
   for (const JsonView& one : answer["differences"].Elements()) {
@@ -39,6 +46,12 @@ std::string Totals(const JsonView& answer) {
       "index\n",
       Number(compared, "command_rows"), Number(compared, "aggregate_rows"),
       Number(compared, "graph_nodes"), Number(compared, "search_documents"));
+  text += fmt::format("          {} records of the bus, {} entries of the index by date\n",
+                      Number(compared, "bus_records"), Number(compared, "index_entries"));
+  if (answer["repaired_index_entries"].Unsigned().value_or(0) > 0) {
+    text +=
+        "repaired  " + Number(answer, "repaired_index_entries") + " entries of the index by date\n";
+  }
   if (compared["refused_documents"].Unsigned().value_or(0) > 0) {
     text += "refused   " + Number(compared, "refused_documents") + " documents by a sink\n";
   }

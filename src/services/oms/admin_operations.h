@@ -29,6 +29,8 @@ class AdminOperations {
                                          std::string_view reason) = 0;
   // `options`: a JSON object. kInvalid names what is wrong with it.
   virtual Result<std::string> Verify(std::string_view options) = 0;
+  // Where the Verify that runs is. Never waits; called beside the others.
+  virtual std::string VerifyProgressNow() = 0;
   // "graph", "search", ...: kInvalid names those there are.
   virtual Result<std::string> Rebuild(std::string_view target) = 0;
 };

@@ -4,7 +4,6 @@
 #include "net/router.h"
 #include "services/oms/json_schema_check.h"
 #include "services/oms/openapi.h"
-#include "services/oms/route_table.h"
 
 namespace saffron {
 
@@ -85,6 +84,22 @@ Reply OmsHttpHome::Do(std::string_view method, std::string_view target, std::str
   return reply;
 }
 
+std::string OmsHttpHome::ProblemOf(const Reply& reply, const RouteSpec& route) {
+  const bool good = reply.status == route.success || reply.status == 200;
+  if (good && route.response.empty()) return {};
+  std::string_view schema = good                                    ? route.response
+                            : reply.status == 409                   ? "Conflict"
+                            : route.operation.starts_with("health") ? "Health"
+                                                                    : "Error";
+  simdjson::dom::parser schema_parser, parser;
+  simdjson::dom::element schemas, root;
+  SAFFRON_ASSERT(schema_parser.parse(std::string(OpenApiSchemas())).get(schemas) ==
+                 simdjson::SUCCESS);
+  if (parser.parse(reply.body).get(root) != simdjson::SUCCESS) return "not JSON: " + reply.body;
+  const std::string problem = SchemaProblem(schemas, schema, root);
+  return problem.empty() ? problem : std::string(schema) + ": " + problem + "\n" + reply.body;
+}
+
 void OmsHttpHome::HoldAgainstSchema(const Reply& reply, std::string_view method,
                                     std::string_view target) {
   Router router;
@@ -94,18 +109,7 @@ void OmsHttpHome::HoldAgainstSchema(const Reply& reply, std::string_view method,
   const RouteSpec& route = RouteTable()[match.route];
   const bool good = reply.status == route.success || reply.status == 200;
   if (good) served_.insert(std::string(route.operation));
-  if (good && route.response.empty()) return;
-  std::string_view schema = good                                    ? route.response
-                            : reply.status == 409                   ? "Conflict"
-                            : route.operation.starts_with("health") ? "Health"
-                                                                    : "Error";
-  simdjson::dom::parser schema_parser, parser;
-  simdjson::dom::element schemas, root;
-  ASSERT_EQ(schema_parser.parse(std::string(OpenApiSchemas())).get(schemas), simdjson::SUCCESS);
-  ASSERT_EQ(parser.parse(reply.body).get(root), simdjson::SUCCESS) << reply.body;
-  EXPECT_EQ(SchemaProblem(schemas, schema, root), "")
-      << method << " " << target << " " << reply.status << " " << schema << "\n"
-      << reply.body;
+  EXPECT_EQ(ProblemOf(reply, route), "") << method << " " << target << " " << reply.status;
 }
 
 void OmsHttpHome::Fold(const Slot& slot) {
@@ -130,7 +134,7 @@ void OmsHttpHome::Fold(const Slot& slot) {
     commit.nodes.push_back(std::move(node));
   }
   SAFFRON_ASSERT(graph.Commit(commit).ok());
-  if (!documents.empty()) SAFFRON_ASSERT(search.Write(documents).ok());
+  if (!documents.empty()) SAFFRON_ASSERT(search.Write(documents).ok() && search.Refresh().ok());
   projected_ = slot.number().value;
 }
 

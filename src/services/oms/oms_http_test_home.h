@@ -16,6 +16,7 @@
 #include "net/http_client.h"
 #include "services/oms/oms_server.h"
 #include "services/oms/oms_test_home.h"
+#include "services/oms/route_table.h"
 
 namespace saffron {
 
@@ -45,6 +46,8 @@ class OmsHttpHome {
   // The same without a content type of its own, and without the check of the schema.
   Reply Raw(std::string_view method, std::string_view target, std::string_view body,
             HttpHeaders headers);
+  // What is wrong with an answer of that route by its schema; empty: nothing.
+  static std::string ProblemOf(const Reply& reply, const RouteSpec& route);
   // From now on commands are decided and sinks follow.
   void KeepFollowing();
   // The database "logistics" and class Order, through HTTP, in the sinks.

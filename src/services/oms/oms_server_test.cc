@@ -25,6 +25,7 @@ class EchoOperations final : public AdminOperations {
     return R"({"handler":")" + std::string(handler) + R"("})";
   }
   Result<std::string> Verify(std::string_view options) override { return std::string(options); }
+  std::string VerifyProgressNow() override { return R"({"running":false})"; }
   Result<std::string> Rebuild(std::string_view target) override {
     if (target != "graph") return Invalid("the target must be graph or search");
     return std::string("{}");
@@ -312,6 +313,7 @@ TEST_F(OmsServerTest, EveryRouteOfTheTableIsServed) {
                            "/api/v1/events",
                            "/api/v1/admin/status",
                            "/api/v1/admin/dlq?limit=3",
+                           "/api/v1/admin/verify",
                            "/health",
                            "/health/live",
                            "/health/ready",

@@ -78,6 +78,10 @@ void OperationsRoutes::Register(HandlerMap& handlers) {
   AddAdmin(handlers, "adminDlqAct", [this](const ApiCall& call) { return ActOnDlq(call); });
   AddAdmin(handlers, "adminVerify",
            [this](const ApiCall& call) { return admin_->Verify(call.request.body); });
+  handlers["adminVerifyProgress"] = [this](const CallPtr& call) {
+    call->Send(
+        JsonAnswer(200, admin_ == nullptr ? "{\"running\":false}" : admin_->VerifyProgressNow()));
+  };
   AddAdmin(handlers, "adminRebuild", [this](const ApiCall& call) { return Rebuild(call); });
 }
 

@@ -13,6 +13,11 @@ bool OfDatabase(const AggregateKey& aggregate, std::string_view db) {
   return parts.ok() && parts->db == db;
 }
 
+// Else its rows are of another moment than the log: an older one, or none at all.
+bool Fenced(const RegistryRows& rows) {
+  return rows.control.fenced_incarnation == rows.live_incarnation;
+}
+
 }  // namespace
 
 Result<bool> SinkProgress::Has(ReadStore store, const AggregateKey& aggregate,
@@ -61,6 +66,7 @@ Result<bool> ReadGate::PositionDecided() {
   warnings_.clear();
   // Nothing at or above it is known to be in the log yet, so it is too early to look.
   SAFFRON_ASSIGN(RegistryRows before, context_.registry.Read(RegistryRead()));
+  if (!Fenced(before)) return false;
   if (before.control.next_slot <= conditions_.min_position->slot) return false;
   SAFFRON_ASSIGN(std::vector<Reservation> unsettled, context_.registry.Reservations());
   for (const Reservation& reservation : unsettled) {
@@ -78,6 +84,8 @@ Result<bool> ReadGate::PositionDecided() {
     }
     if (rows.size() < kPageRows || after > *conditions_.min_position) {
       SAFFRON_ASSIGN(RegistryRows now, context_.registry.Read(RegistryRead()));
+      // What was read in between may be of another one.
+      if (!Fenced(now) || now.live_incarnation != before.live_incarnation) return false;
       target_ = SlotNumber(now.control.next_slot.value - 1);
       return true;
     }

@@ -283,4 +283,20 @@ ParsedWrite WriteParser::Transaction() const {
   return draft.Finish(fresh_);
 }
 
+std::span<const WriteOperation> WriteOperations() {
+  static constexpr WriteOperation kOperations[] = {
+      {"createDatabase", &WriteParser::CreateDatabase},
+      {"deleteDatabase", &WriteParser::DeleteDatabase},
+      {"createClass", &WriteParser::CreateClass},
+      {"updateClass", &WriteParser::UpdateClass},
+      {"deleteClass", &WriteParser::DeleteClass},
+      {"createInstance", &WriteParser::CreateInstance},
+      {"updateInstance", &WriteParser::UpdateInstance},
+      {"deleteInstance", &WriteParser::DeleteInstance},
+      {"bulkCreateInstances", &WriteParser::BulkCreate},
+      {"appendTransaction", &WriteParser::Transaction},
+  };
+  return kOperations;
+}
+
 }  // namespace saffron

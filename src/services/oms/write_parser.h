@@ -1,6 +1,7 @@
 // From HTTP requests to WriteRequests: every way a write can be malformed is found here. Pure.
 #pragma once
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <variant>
@@ -38,6 +39,13 @@ class WriteParser {
   const ApiCall& call_;
   const EventId fresh_;
 };
+
+// Every route that writes, by its operation in the route table.
+struct WriteOperation {
+  std::string_view name;
+  ParsedWrite (WriteParser::*parse)() const;
+};
+std::span<const WriteOperation> WriteOperations();
 
 // A W3C traceparent, or nothing.
 std::string TraceparentOf(const HttpRequest& request);

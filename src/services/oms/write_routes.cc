@@ -7,25 +7,13 @@
 namespace saffron {
 
 void WriteRoutes::Register(HandlerMap& handlers) {
-  const std::pair<std::string_view, Parse> routes[] = {
-      {"createDatabase", &WriteParser::CreateDatabase},
-      {"deleteDatabase", &WriteParser::DeleteDatabase},
-      {"createClass", &WriteParser::CreateClass},
-      {"updateClass", &WriteParser::UpdateClass},
-      {"deleteClass", &WriteParser::DeleteClass},
-      {"createInstance", &WriteParser::CreateInstance},
-      {"updateInstance", &WriteParser::UpdateInstance},
-      {"deleteInstance", &WriteParser::DeleteInstance},
-      {"bulkCreateInstances", &WriteParser::BulkCreate},
-      {"appendTransaction", &WriteParser::Transaction},
-  };
-  for (const auto& [name, parse] : routes) {
-    handlers[name] = [this, parse = parse](const CallPtr& call) { Serve(call, parse); };
+  for (const WriteOperation& operation : WriteOperations()) {
+    handlers[operation.name] = [this, &operation](const CallPtr& call) { Serve(call, operation); };
   }
 }
 
-void WriteRoutes::Serve(const CallPtr& call, Parse parse) {
-  ParsedWrite parsed = (WriteParser(*call, EventId(runtime_.NewUuid())).*parse)();
+void WriteRoutes::Serve(const CallPtr& call, const WriteOperation& operation) {
+  ParsedWrite parsed = (WriteParser(*call, EventId(runtime_.NewUuid())).*operation.parse)();
   if (auto* refusal = std::get_if<HttpResponse>(&parsed)) return call->Send(std::move(*refusal));
   Result<std::optional<Duration>> wait = WaitOf(call->request);
   if (!wait.ok()) return call->Send(AnswerOf(wait.error()));

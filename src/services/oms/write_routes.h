@@ -27,9 +27,7 @@ class WriteRoutes {
   void Register(HandlerMap& handlers);
 
  private:
-  using Parse = ParsedWrite (WriteParser::*)() const;
-
-  void Serve(const CallPtr& call, Parse parse);
+  void Serve(const CallPtr& call, const WriteOperation& operation);
   void AnswerWhenFinal(const CallPtr& call, Duration wait, WriteShape shape, WriteAnswer answer);
 
   Runtime& runtime_;

@@ -2,8 +2,6 @@
 
 #include <algorithm>
 
-#include "base/bytes.h"
-
 namespace saffron {
 namespace {
 
@@ -18,22 +16,7 @@ std::string Named(const std::optional<Position>& position) {
 }  // namespace
 
 ChainFold::ChainFold(EntryDigestOf digest, Start start, std::size_t max_aggregates)
-    : digest_(std::move(digest)),
-      start_(start),
-      max_aggregates_(std::max<std::size_t>(1, max_aggregates)) {}
-
-ChainFold::Hash ChainFold::HashOf(const AggregateKey& key) {
-  std::string bytes;
-  PutU8(bytes, static_cast<std::uint8_t>(key.type));
-  bytes.append(key.id);
-  const Sha256Digest digest = Sha256(bytes);
-  Hash hash;
-  for (std::size_t i = 0; i < 8; ++i) {
-    hash.high = hash.high << 8 | digest[i];
-    hash.low = hash.low << 8 | digest[8 + i];
-  }
-  return hash;
-}
+    : digest_(std::move(digest)), start_(start), entries_(max_aggregates) {}
 
 std::array<std::uint8_t, 16> ChainFold::DigestOf(const AggregateKey& key, SequenceNumber version,
                                                  Lifecycle lifecycle, const Scope& scope,
@@ -45,10 +28,9 @@ std::array<std::uint8_t, 16> ChainFold::DigestOf(const AggregateKey& key, Sequen
 }
 
 std::optional<std::string> ChainFold::Add(const LoggedEvent& event) {
-  const Hash hash = HashOf(event.envelope.aggregate);
-  if (!InRange(hash)) return std::nullopt;
-  auto [at, added] = entries_.try_emplace(hash);
-  Entry& entry = at->second;
+  const auto [found, added] = entries_.Get(event.envelope.aggregate);
+  if (found == nullptr) return std::nullopt;
+  Entry& entry = *found;
   if (added) entry.type = event.envelope.aggregate.type;
   if (added && start_ == Start::kLater) {
     entry.accepted = SequenceNumber(event.envelope.sequence_number.value - !event.outcome);
@@ -56,7 +38,7 @@ std::optional<std::string> ChainFold::Add(const LoggedEvent& event) {
   std::optional<std::string> wrong =
       event.outcome ? AddOutcome(entry, event) : AddCommand(entry, event);
   entry.last = event.location.position;
-  if (added && entries_.size() > max_aggregates_) Shrink();
+  if (added) entries_.Shrink();
   return wrong;
 }
 
@@ -96,31 +78,10 @@ std::optional<std::string> ChainFold::AddOutcome(Entry& entry, const LoggedEvent
   return wrong;
 }
 
-ChainFold::Entry* ChainFold::Find(const AggregateKey& key) {
-  auto found = entries_.find(HashOf(key));
-  return found == entries_.end() ? nullptr : &found->second;
-}
-
 void ChainFold::EachUnseen(Seen mark, const std::function<void(const Entry&)>& take) const {
-  for (const auto& [hash, entry] : entries_) {
+  entries_.ForEach([&](const Entry& entry) {
     if ((entry.seen & mark) == 0) take(entry);
-  }
-}
-
-// Hashes are uniform: halving the range drops about half of the entries.
-void ChainFold::Shrink() {
-  while (entries_.size() > max_aggregates_ && to_ > from_) {
-    to_ = from_ + (to_ - from_) / 2;
-    std::erase_if(entries_, [this](const auto& entry) { return !InRange(entry.first); });
-  }
-}
-
-bool ChainFold::NextRange() {
-  if (to_ == ~0ULL) return false;
-  from_ = to_ + 1;
-  to_ = ~0ULL;
-  entries_.clear();
-  return true;
+  });
 }
 
 }  // namespace saffron

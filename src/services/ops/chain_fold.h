@@ -1,9 +1,8 @@
 // ChainFold: what every aggregate must be after the log, for comparing everything else with it, and
 // the rules that its events obey: dense numbers, one outcome each, in order, on its basis.
 //
-// Bounded: it holds at most so many aggregates (some 120 bytes each). When there are more, it keeps
-// those whose hash lies below a limit, which it lowers as needed; the log is then read again for
-// the rest (NextRange). One thread.
+// Bounded: it holds at most so many aggregates (kBytesOfOne each); of a log with more, a part, and
+// the log is read again for the rest (HashedAggregates). One thread.
 #pragma once
 
 #include <array>
@@ -11,9 +10,9 @@
 #include <functional>
 #include <optional>
 #include <string>
-#include <unordered_map>
 
 #include "base/sha256.h"
+#include "eventlog/hashed_aggregates.h"
 #include "eventlog/slot.h"
 
 namespace saffron {
@@ -27,16 +26,22 @@ class ChainFold {
  public:
   // Who has shown this aggregate in a walk.
   enum Seen : std::uint8_t { kInRegistry = 1, kInGraph = 2, kInSearch = 4 };
+  // Whose sink refused its last outcome.
+  enum Refused : std::uint8_t { kByGraph = 1, kBySearch = 2 };
 
   struct Entry {
     AggregateType type = AggregateType::kInstance;
     std::uint8_t seen = 0;
+    std::uint8_t refused = 0;
     SequenceNumber accepted;  // of the last command
     SequenceNumber decided;   // of the last outcome
     Position last;            // of the last event
     Position last_outcome;
     std::array<std::uint8_t, 16> digest{};  // of the state after the last outcome
   };
+
+  static constexpr std::size_t kBytesOfOne =
+      sizeof(Entry) + HashedAggregates<Entry>::kOverheadBytes;
 
   // Where the log is read from: all of it, or not from its beginning; then the first event of an
   // aggregate says where its numbers stand.
@@ -47,8 +52,8 @@ class ChainFold {
   // What is wrong with the event, if anything is. Events outside of the range are passed over.
   std::optional<std::string> Add(const LoggedEvent& event);
   // Null: no event of it was seen. Only of keys in the range.
-  Entry* Find(const AggregateKey& key);
-  bool InRange(const AggregateKey& key) const { return InRange(HashOf(key)); }
+  Entry* Find(const AggregateKey& key) { return entries_.Find(key); }
+  bool InRange(const AggregateKey& key) const { return entries_.InRange(key); }
   std::array<std::uint8_t, 16> DigestOf(const AggregateKey& key, SequenceNumber version,
                                         Lifecycle lifecycle, const Scope& scope,
                                         std::string_view document) const;
@@ -56,28 +61,16 @@ class ChainFold {
   void EachUnseen(Seen mark, const std::function<void(const Entry&)>& take) const;
 
   // Goes on to the aggregates that were left out. False: there are none.
-  bool NextRange();
+  bool NextRange() { return entries_.NextRange(); }
+  void Clear() { entries_.Clear(); }
 
  private:
-  struct Hash {
-    std::uint64_t high = 0, low = 0;
-    friend bool operator==(const Hash&, const Hash&) = default;
-  };
-  struct HashHash {
-    std::size_t operator()(const Hash& hash) const { return hash.low; }
-  };
-
-  static Hash HashOf(const AggregateKey& key);
-  bool InRange(const Hash& hash) const { return from_ <= hash.high && hash.high <= to_; }
-  void Shrink();
   std::optional<std::string> AddCommand(Entry& entry, const LoggedEvent& event) const;
   std::optional<std::string> AddOutcome(Entry& entry, const LoggedEvent& event) const;
 
   const EntryDigestOf digest_;
   const Start start_;
-  const std::size_t max_aggregates_;
-  std::uint64_t from_ = 0, to_ = ~0ULL;  // of Hash::high, both included
-  std::unordered_map<Hash, Entry, HashHash> entries_;
+  HashedAggregates<Entry> entries_;
 };
 
 }  // namespace saffron

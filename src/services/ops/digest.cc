@@ -24,25 +24,7 @@ void EventSetDigest::Add(const LoggedEvent& event) {
   bytes.append(envelope.event_id.bytes());
   PutLengthPrefixed(bytes, envelope.type.Name());
   PutLengthPrefixed(bytes, DataWithoutBasis(event));
-  const Sha256Digest hash = Sha256(bytes);
-  std::uint64_t carry = 0;
-  for (std::size_t word = 0; word < sum_.size(); ++word) {
-    std::uint64_t addend = 0;
-    for (std::size_t i = 0; i < 8; ++i) {
-      addend = addend << 8 | hash[(sum_.size() - 1 - word) * 8 + i];
-    }
-    const std::uint64_t with_carry = addend + carry;
-    carry = with_carry < addend ? 1 : 0;
-    sum_[word] += with_carry;
-    carry += sum_[word] < with_carry ? 1 : 0;
-  }
-  ++events_;
-}
-
-std::string EventSetDigest::Hex() const {
-  std::string bytes;
-  for (std::size_t word = sum_.size(); word-- > 0;) PutU64BigEndian(bytes, sum_[word]);
-  return HexOf(bytes);
+  sum_.Add(Sha256(bytes));
 }
 
 }  // namespace saffron

@@ -2,10 +2,14 @@
 // stand behind decorators without faults, so that every call is a scheduling point.
 #pragma once
 
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
 #include <algorithm>
 #include <functional>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <set>
 #include <string>
@@ -20,6 +24,7 @@
 #include "eventlog/recovery.h"
 #include "services/ops/verify.h"
 #include "services/projection/search_document.h"
+#include "services/publisher/publisher.h"
 #include "services/worker/dead_letter.h"
 #include "services/worker/graph_fold.h"
 #include "services/worker/sink_digest.h"
@@ -186,9 +191,56 @@ struct OpsHome {
       for (const LoggedEvent& event : (*slot)->events) {
         if (!event.outcome || without.contains(event.envelope.aggregate)) continue;
         SAFFRON_ASSERT(search.Write({*SearchDocumentOf(event.envelope, *event.outcome)}).ok());
+        SAFFRON_ASSERT(search.Refresh().ok());
       }
       folded = folded.Next();
     }
+  }
+  // A publisher that runs until it has passed the head.
+  void Publish() {
+    In([this] { PublishHere(faulty_bus); });
+  }
+  void PublishHere(MessageBus& to) {
+    PublisherOptions options;
+    options.owner = process.NewUuid().ToString();
+    options.topics = AllTopics(2);
+    for (TopicSpec& topic : options.topics) {
+      if (topic.name == kProjectionFailuresTopic) topic.partitions = 1;
+    }
+    Publisher publisher(context, to, registry, options, nullptr);
+    auto passed = [&] {
+      auto row = registry.PublishedAt(0, Head());
+      return row.ok() && row->has_value() && publisher.last_slot() == Head();
+    };
+    for (int i = 0; i < 200 && !passed(); ++i) SAFFRON_ASSERT(publisher.Step().ok());
+    SAFFRON_ASSERT(passed());
+    process.SleepFor(seconds(2));  // the checkpoint is due
+    for (int i = 0; i < 3; ++i) SAFFRON_ASSERT(publisher.Step().ok());
+    published = publisher.last_slot();
+  }
+  // What was published on the topic of outcomes is there again as `alter` leaves it, and its last
+  // records are repeated, so that no partition ends too early.
+  void PublishAltered(const std::function<void(std::vector<BusMessage>&)>& alter) {
+    Publish();
+    const std::string topic(kInstanceEventsTopic);
+    In([&] {
+      std::vector<BusMessage> messages;
+      auto consumer = bus.Subscribe("reader", {topic});
+      while (true) {
+        auto batch = (*consumer)->Poll(1000, milliseconds(100));
+        if (batch->records.empty() && batch->assigned.empty()) break;
+        for (BusRecord& record : batch->records) {
+          messages.push_back({topic, record.key, record.value, record.headers});
+        }
+      }
+      std::map<std::uint32_t, BusMessage> last;
+      for (const BusMessage& message : messages) last[PartitionOf(message.key, 2)] = message;
+      bus.DeleteTopic(topic);
+      SAFFRON_ASSERT(bus.EnsureTopics({{topic, 2}}).ok());
+      alter(messages);
+      for (const auto& [partition, message] : last) messages.push_back(message);
+      SAFFRON_ASSERT(bus.Produce(messages, seconds(1)).ok());
+    });
   }
   // Something that the protocol would not write, at the end of the log.
   void AppendRaw(LoggedEvent event) {
@@ -223,7 +275,8 @@ struct OpsHome {
             faulty_search,
             EntryDigest,
             [this](SlotNumber slot) -> Result<bool> { return slot <= folded; },
-            []() -> Result<std::uint64_t> { return std::uint64_t{0}; }};
+            []() -> Result<std::uint64_t> { return std::uint64_t{0}; },
+            [this]() -> Result<SlotNumber> { return published; }};
   }
   VerifyReport Verify(VerifyOptions options = {}) {
     std::optional<VerifyReport> report;
@@ -232,8 +285,8 @@ struct OpsHome {
   }
   VerifyReport VerifyHere(VerifyOptions options) {
     Result<VerifyReport> report = Verifier(verifying, Subjects(), options, {}).Run();
-    SAFFRON_ASSERT(report.ok());
-    return std::move(*report);
+    EXPECT_TRUE(report.ok()) << report.error().ToString();
+    return report.ok() ? std::move(*report) : VerifyReport();
   }
 
   Simulation simulation;
@@ -242,7 +295,7 @@ struct OpsHome {
   bool decides = true;
   std::map<int, int> commands;
   std::map<AggregateKey, Outcome> decided;
-  SlotNumber folded;
+  SlotNumber folded, published;
 
   SimProcess process{simulation, "process"};
   SimProcess environment{simulation, "environment"};
@@ -266,5 +319,25 @@ struct OpsHome {
   // Of its own, so that it does not share what the writer remembers.
   LogContext verifying{process, faulty_store, faulty_registry, log, {}, 0, "verifier", true};
 };
+
+inline std::vector<int> Things(int count) {
+  std::vector<int> all(static_cast<std::size_t>(count));
+  std::iota(all.begin(), all.end(), 0);
+  return all;
+}
+
+// Twelve aggregates with five commands each, one of them rejected, one a deletion.
+inline void Fill(OpsHome& home) {
+  for (int round = 0; round < 5; ++round) home.Write(Things(12));
+  home.Fold();
+}
+
+inline void ExpectFirst(const VerifyReport& report, const std::string& where,
+                        const std::string& what, const std::string& to_do = "") {
+  ASSERT_FALSE(report.clean());
+  EXPECT_THAT(report.differences.front().where, testing::HasSubstr(where));
+  EXPECT_THAT(report.differences.front().what, testing::HasSubstr(what));
+  EXPECT_THAT(report.differences.front().to_do, testing::HasSubstr(to_do));
+}
 
 }  // namespace saffron

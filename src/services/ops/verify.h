@@ -6,17 +6,19 @@
 //             reserved below the head unsettled
 //   graph,    every aggregate as its last outcome says, nothing else; what a sink refused and dead
 //   search    lettered is counted apart
-//   bus       still holds what the publisher was told it holds
+//   bus       still holds what the publisher was told it holds, and that is what the log holds
+//   index     every published slot is named by an entry of indexes/by-date/ that is right
 //
 // Runs while commands flow: the head is taken at the start, what lies above is not judged, and the
-// sinks are given time to pass it. Memory is bounded (ChainFold); a log of more aggregates is read
-// several times. One thread; changes nothing.
+// sinks are given time to pass it. Memory is bounded (ChainFold, BusCheck, ByDateCheck); a log of
+// more aggregates is read several times. One thread; changes nothing but what it is told to repair.
 #pragma once
 
 #include <functional>
-#include <set>
+#include <map>
+#include <memory>
+#include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "eventlog/log_context.h"
@@ -24,6 +26,8 @@
 #include "ports/graph_store.h"
 #include "ports/message_bus.h"
 #include "ports/search_index.h"
+#include "services/ops/bus_check.h"
+#include "services/ops/by_date_check.h"
 #include "services/ops/chain_fold.h"
 #include "services/ops/verify_report.h"
 
@@ -39,18 +43,27 @@ struct VerifySubjects {
   std::function<Result<bool>(SlotNumber)> search_passed;
   // Which republish the bus' contents stem from; rows of another say nothing about it.
   std::function<Result<std::uint64_t>()> republish_id;
+  // The publisher's checkpoint: every slot up to it was published. 0: none was.
+  std::function<Result<SlotNumber>()> published;
 };
 
 struct VerifyOptions {
+  enum class Repair { kNothing, kIndex };
   SlotNumber from{1};                    // later: what lies before is not judged
   Duration patience = seconds(30);       // for what is under way to pass the head
   std::size_t max_aggregates = 500'000;  // held at once
   std::size_t max_differences = 20;      // told; all are counted
+  // Above 0: only so many slots, picked at random, and what depends on one slot alone. That numbers
+  // are dense, that nothing is there twice or too many, the bus and the index are not judged.
+  std::uint64_t sample = 0;
+  // The entries of indexes/by-date/ that are missing or wrong are written, if the log is whole.
+  // Not with a sample.
+  Repair repair = Repair::kNothing;
 };
 
 struct VerifyProgress {
-  std::string_view phase;  // "log", "registry", "graph", "search"
-  std::uint64_t done = 0;  // slots, rows
+  std::string_view phase;  // "bus", "log", "registry", "graph", "search", "repair"
+  std::uint64_t done = 0;  // slots, records, rows
   std::uint64_t of = 0;    // 0: not known
 };
 
@@ -86,7 +99,7 @@ class Verifier {
   // Null: there is none, or not a whole one; told.
   Result<SlotPtr> ReadStoredSlot(SlotNumber slot);
   void Count(const Slot& slot);
-  Status CheckBus();
+  Status CheckAll();
   void Differ(std::string where, std::string what, std::string to_do);
   void Progress(std::string_view phase, std::uint64_t done, std::uint64_t of = 0);
 
@@ -110,9 +123,21 @@ class Verifier {
   Result<bool> MovedOn(const AggregateKey& key, SequenceNumber version);
   Status TellUnseen(const Sink& sink);
   Result<AggregateKey> KeyAt(const Position& position);
-  // Dead letters are read when first asked for.
+  // Dead letters are read when first asked for, and mark the aggregates of the range.
   Result<bool> IsRefused(std::string_view sink, const AggregateKey& key, SequenceNumber number);
   Status ReadDeadLetters();
+  void TakeDeadLetter(const BusRecord& letter);
+
+  // verify_derived.cc
+  Status BeginBus();
+  Status CheckBusEnds(const PublishedRow& row);
+  Status BeginIndex();
+  Status EndDerived();
+
+  // verify_sample.cc
+  Status CheckSample();
+  std::vector<SlotNumber> PickSlots();
+  Status CompareLastOutcomes(const Slot& slot);
 
   LogContext& context_;
   VerifySubjects subjects_;
@@ -127,8 +152,11 @@ class Verifier {
   std::size_t run_events_ = 0;
   // Present databases and classes with their incarnation, for CountPresent.
   std::map<AggregateKey, SequenceNumber> alive_;
-  bool letters_read_ = false;
-  std::set<std::tuple<std::string, AggregateKey, std::uint64_t>> letters_;
+  bool letters_read_ = false;      // for the aggregates that the fold holds
+  std::unique_ptr<BusCheck> bus_;  // null: not judged
+  std::unique_ptr<ByDateCheck> index_;
+  SlotNumber published_;
+  std::uint64_t index_differences_ = 0;
 };
 
 }  // namespace saffron

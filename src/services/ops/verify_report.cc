@@ -46,6 +46,8 @@ std::string VerifyReportAsJson(const VerifyReport& report) {
                                    .Number("aggregate_rows", report.aggregate_rows)
                                    .Number("graph_nodes", report.graph_nodes)
                                    .Number("search_documents", report.search_documents)
+                                   .Number("bus_records", report.bus_records)
+                                   .Number("index_entries", report.index_entries)
                                    .Number("refused_documents", report.refused)
                                    .Take();
   const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(report.took);
@@ -57,6 +59,8 @@ std::string VerifyReportAsJson(const VerifyReport& report) {
            report.differences.empty() ? "null" : DifferenceAsJson(report.differences.front()))
       .Number("differences_total", report.differences_total)
       .Raw("differences", JsonArray(report.differences, DifferenceAsJson))
+      .Number("sampled_of_slots", report.sampled_of)
+      .Number("repaired_index_entries", report.repaired)
       .Raw("log", log)
       .Raw("compared", compared)
       .Text("digest", report.digest.Hex())

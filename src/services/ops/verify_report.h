@@ -32,6 +32,9 @@ struct VerifyReport {
   std::uint64_t commands = 0, outcomes = 0, rejected = 0;
   // Compared with the log: rows of commands and of aggregates, nodes, documents.
   std::uint64_t command_rows = 0, aggregate_rows = 0, graph_nodes = 0, search_documents = 0;
+  std::uint64_t bus_records = 0, index_entries = 0;
+  std::uint64_t repaired = 0;    // entries of indexes/by-date/ that were written
+  std::uint64_t sampled_of = 0;  // above 0: only `slots` of so many were looked at
   std::uint64_t refused = 0;  // documents that a sink does not take: dead letters, no differences
   std::map<std::string, ClassReport> classes;
   EventSetDigest digest;  // of every event read

@@ -16,6 +16,11 @@ std::string HeaderOf(const BusRecord& record, std::string_view name) {
   return {};
 }
 
+std::uint8_t MarkOf(std::string_view sink) {
+  if (sink == "graph") return ChainFold::kByGraph;
+  return sink == "search" ? ChainFold::kBySearch : 0;
+}
+
 std::string Number(SequenceNumber number) { return std::to_string(number.value); }
 
 }  // namespace
@@ -113,21 +118,28 @@ Result<bool> Verifier::MovedOn(const AggregateKey& key, SequenceNumber version) 
 }
 
 Status Verifier::TellUnseen(const Sink& sink) {
-  std::vector<ChainFold::Entry> missing;
-  fold_.EachUnseen(sink.mark, [&](const ChainFold::Entry& entry) {
+  const auto lacks = [&](const ChainFold::Entry& entry) {
     const bool elsewhere =
         sink.mark == ChainFold::kInSearch && entry.type == AggregateType::kDatabase;
-    if (entry.decided.value > 0 && !elsewhere) missing.push_back(entry);
+    return entry.decided.value > 0 && !elsewhere;
+  };
+  bool any = false;
+  fold_.EachUnseen(sink.mark, [&](const ChainFold::Entry& entry) { any |= lacks(entry); });
+  if (!any) return Ok();
+  SAFFRON_TRY(ReadDeadLetters());
+  std::vector<ChainFold::Entry> missing;  // those that will be named
+  fold_.EachUnseen(sink.mark, [&](const ChainFold::Entry& entry) {
+    if (!lacks(entry)) return;
+    if ((entry.refused & MarkOf(sink.name)) != 0) {
+      ++report_.refused;
+    } else if (report_.differences.size() + missing.size() < options_.max_differences) {
+      missing.push_back(entry);
+    } else {
+      ++report_.differences_total;
+    }
   });
   for (const ChainFold::Entry& entry : missing) {
-    if (report_.differences.size() >= options_.max_differences) {
-      report_.differences_total += 1;
-      continue;
-    }
     SAFFRON_ASSIGN(AggregateKey key, KeyAt(entry.last_outcome));
-    SAFFRON_ASSIGN(bool refused, IsRefused(sink.name, key, entry.decided));
-    report_.refused += refused ? 1 : 0;
-    if (refused) continue;
     Differ(std::string(sink.name) + ": " + key.ToString(),
            "it is missing; the log has the outcome of number " + Number(entry.decided) + " at " +
                entry.last_outcome.ToString(),
@@ -144,13 +156,26 @@ Result<AggregateKey> Verifier::KeyAt(const Position& position) {
 
 Result<bool> Verifier::IsRefused(std::string_view sink, const AggregateKey& key,
                                  SequenceNumber number) {
-  if (!letters_read_) SAFFRON_TRY(ReadDeadLetters());
-  letters_read_ = true;
-  return letters_.contains({std::string(sink), key, number.value});
+  SAFFRON_TRY(ReadDeadLetters());
+  const ChainFold::Entry* entry = fold_.Find(key);
+  return entry != nullptr && entry->decided == number && (entry->refused & MarkOf(sink)) != 0;
+}
+
+void Verifier::TakeDeadLetter(const BusRecord& letter) {
+  std::optional<AggregateType> type = ParseAggregateType(HeaderOf(letter, "aggregate_type"));
+  const std::string number = HeaderOf(letter, "sequence_number");
+  std::uint64_t value = 0;
+  std::from_chars(number.data(), number.data() + number.size(), value);
+  if (!type) return;
+  ChainFold::Entry* entry = fold_.Find({*type, HeaderOf(letter, "aggregate_id")});
+  if (entry == nullptr || entry->decided.value != value) return;
+  entry->refused |= MarkOf(HeaderOf(letter, "sink"));
 }
 
 // By a group of our own that commits nothing. What the bus has lost of them is told as missing.
 Status Verifier::ReadDeadLetters() {
+  if (letters_read_) return Ok();
+  letters_read_ = true;
   const std::string topic(kProjectionFailuresTopic);
   Result<TopicState> state = subjects_.bus.Describe(topic);
   if (state.Is(Code::kNotFound)) return Ok();
@@ -167,14 +192,7 @@ Status Verifier::ReadDeadLetters() {
     if (context_.runtime.StopRequested()) return Cancelled("stopping");
     SAFFRON_ASSIGN(BusBatch batch, consumer->Poll(kLetters, milliseconds(200)));
     for (const BusRecord& record : batch.records) {
-      std::optional<AggregateType> type = ParseAggregateType(HeaderOf(record, "aggregate_type"));
-      const std::string number = HeaderOf(record, "sequence_number");
-      std::uint64_t value = 0;
-      std::from_chars(number.data(), number.data() + number.size(), value);
-      if (type) {
-        letters_.emplace(HeaderOf(record, "sink"),
-                         AggregateKey{*type, HeaderOf(record, "aggregate_id")}, value);
-      }
+      TakeDeadLetter(record);
       auto open = left.find(record.from.partition);
       if (open != left.end() && record.offset + 1 >= open->second) left.erase(open);
     }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/step.h"
 #include "services/projection/search_document.h"
 #include "services/worker/dead_letter.h"
 
@@ -115,6 +116,7 @@ void Projection::AddDocument(Work& work, const Envelope& event, const Outcome& o
 Result<Projection::Progress> Projection::FinishWork() {
   if (work_->attempts > 0 || !health_.ok()) SAFFRON_TRY(KeepMembership());
   if (!work_->written) SAFFRON_TRY(WriteDocuments());
+  if (!catch_up_ && !work_->documents.empty()) SAFFRON_TRY(index_.Refresh());
   if (options_.done_rows == DoneRows::kWrite) SAFFRON_TRY(RecordDone());
   Apply();
   return Progress::kWorked;
@@ -126,7 +128,9 @@ Status Projection::WriteDocuments() {
     return Ok();
   }
   const Instant started = runtime_.Now();
+  SAFFRON_STEP("projection.write.before");
   Result<std::vector<WriteRefusal>> refusals = index_.Write(work_->documents);
+  SAFFRON_STEP("projection.write.after");
   if (refusals.ok()) {
     SAFFRON_TRY(BuryRefused(*refusals));
   } else if (IsOutage(refusals.code())) {
@@ -205,7 +209,10 @@ Status Projection::RecordDone() {
 void Projection::Apply() {
   Work work = std::move(*work_);
   work_.reset();
-  if (watermark_.slot < work.slot) watermark_.slot = work.slot;
+  if (catch_up_) {
+    catch_up_->written = std::max(catch_up_->written, work.slot);
+    return;
+  }
   std::vector<TopicPartition> advanced;
   for (const auto& [key, next] : work.offsets) {
     auto owned = owned_.find(key);

@@ -47,7 +47,8 @@ enum class DoneRows { kWrite, kOmit };
 struct ProjectionOptions {
   std::string owner;  // unique to the run of the process
   std::string group = "projection_worker-group";
-  std::size_t max_records = 500;               // a batch
+  // A batch: large, because the engine makes each of them readable at a cost of its own.
+  std::size_t max_records = 2'000;
   int max_retries = 5;                         // PROJECTION_WORKER_MAX_RETRIES
   DoneRows done_rows = DoneRows::kWrite;       // processed_events, for operators
   Duration tend_interval = milliseconds(500);  // topics, rows, watermark
@@ -93,9 +94,12 @@ class Projection {
     bool written = false;
     int attempts = 0;
   };
+  // Its writes are made readable now and then, not each: nobody waits for them as for fresh ones.
   struct CatchUp {
     std::unique_ptr<LogReader> reader;
     std::uint64_t republish_id = 0;
+    SlotNumber written;    // as far as everything is in the index, readable or not
+    Instant refreshed_at;  // readable as far as the watermark says
     // Everything below was in the log when the catching up began.
     std::map<TopicPartition, PartitionProgress> ends;
   };
@@ -122,7 +126,8 @@ class Projection {
   Status KeepMembership();
   void CommitOffsets(const std::vector<TopicPartition>& partitions);
   Result<std::map<TopicPartition, PartitionProgress>> BusEnds();
-  std::string MetadataOf(const PartitionProgress& partition) const;
+  std::string CountedIn(const PartitionProgress& partition) const;
+  bool Vouched(const CommittedOffset& offset, const PartitionProgress& end) const;
   std::vector<TopicPartition> Owned() const;
 
   // projection_catch_up.cc
@@ -134,6 +139,7 @@ class Projection {
   Status SaveWatermark();
   Status BeginCatchUp();
   Result<Progress> FollowLog();
+  Status RefreshCaughtUp();
   Status EndCatchUp();
   void NeedCatchUp(std::string_view why);
   void ShowProgress();
@@ -161,10 +167,11 @@ class Projection {
   std::optional<CatchUp> catch_up_;
   ProjectionWatermark watermark_;
   std::string saved_watermark_;
-  Instant tended_at_, polled_at_;
+  Instant tended_at_, polled_at_, looked_at_;
   SlotNumber mute_slot_;  // the row at which the watermark waits, and since when
   Instant mute_since_;
-  std::uint64_t generation_ = 0;  // of the group
+  std::uint64_t generation_ = 0;         // of the group
+  std::optional<std::uint64_t> joined_;  // the generation in which this member came to it
 };
 
 }  // namespace saffron

@@ -1,6 +1,8 @@
 // What the projection takes from the bus, and how it stays a member of its group.
 #include <algorithm>
+#include <charconv>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "services/projection/projection.h"
 
@@ -12,9 +14,22 @@ constexpr Duration kMembershipInterval = seconds(1);
 
 }  // namespace
 
-// The group's own note beside an offset: which topic, and which republish of it, it counts in.
-std::string Projection::MetadataOf(const PartitionProgress& partition) const {
-  return partition.topic_id + "#" + std::to_string(watermark_.republish_id);
+// The group's own note beside an offset: which topic, and which republish of it, it counts in. And,
+// behind that, the generation in which it was committed.
+std::string Projection::CountedIn(const PartitionProgress& partition) const {
+  return partition.topic_id + "#" + std::to_string(watermark_.republish_id) + "#";
+}
+
+// By a member that has lived since this one came, and so since the index is as it is. One that died
+// before may have committed what the index has lost since.
+bool Projection::Vouched(const CommittedOffset& offset, const PartitionProgress& end) const {
+  const std::string& note = offset.metadata;
+  const std::string counted_in = CountedIn(end);
+  if (!note.starts_with(counted_in)) return false;
+  if (Mutated(Mutation::kTheDeadVouch)) return true;
+  std::uint64_t generation = 0;
+  std::from_chars(note.data() + counted_in.size(), note.data() + note.size(), generation);
+  return joined_ && generation >= *joined_;
 }
 
 std::vector<TopicPartition> Projection::Owned() const {
@@ -67,7 +82,10 @@ Status Projection::TakeAssignment() {
     }
     if (paused_) SAFFRON_TRY(consumer_->Pause(batch_->assigned));
   }
+  // Who came with the new generation is told that we live.
+  if (generation_ != batch_->generation) commit_again_ = true;
   generation_ = batch_->generation;
+  if (!joined_) joined_ = generation_;
   batch_->assigned.clear();
   batch_->revoked.clear();
   return Ok();
@@ -150,10 +168,13 @@ void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
   std::map<TopicPartition, CommittedOffset> offsets;
   for (const TopicPartition& key : partitions) {
     auto owned = owned_.find(key);
-    if (owned != owned_.end()) offsets[key] = {owned->second.next, MetadataOf(owned->second)};
+    if (owned == owned_.end()) continue;
+    offsets[key] = {owned->second.next, CountedIn(owned->second) + std::to_string(generation_)};
   }
   if (offsets.empty()) return;
+  SAFFRON_STEP("projection.offsets.before");
   Status committed = consumer_->Commit(offsets);
+  SAFFRON_STEP("projection.offsets.after");
   // Until all are committed at once: a success of some partitions says nothing of the others.
   // One that was revoked makes the others fail with it.
   commit_again_ = commit_again_ || !committed.ok();

@@ -2,15 +2,21 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "services/projection/projection.h"
 
 namespace saffron {
 namespace {
 
+// How often the watermark in the index is looked at though nothing moves.
+constexpr Duration kLookInterval = seconds(5);
+
 constexpr Duration kReadWait = milliseconds(20);
-constexpr std::size_t kMaxEvents = 1000;
+constexpr std::size_t kMaxEvents = 16'000;
 constexpr int kRowsAtOnce = 200;
+// How long what is caught up with may stay unreadable.
+constexpr Duration kRefreshInterval = seconds(5);
 
 }  // namespace
 
@@ -29,7 +35,10 @@ void Projection::ShowProgress() {
 Status Projection::TendIfDue() {
   const Instant now = runtime_.Now();
   if (now < tended_at_ + options_.tend_interval) return Ok();
-  if (!catch_up_ && std::exchange(commit_again_, false)) CommitOffsets(Owned());
+  // What is to be caught up with first is not committed: others would believe that it was done.
+  const bool caught_up =
+      (!catch_up_ && !catch_up_needed_) || Mutated(Mutation::kCommitsBeforeCaughtUp);
+  if (caught_up && std::exchange(commit_again_, false)) CommitOffsets(Owned());
   if (!catch_up_) SAFFRON_TRY(CheckBus());
   if (!catch_up_ && !catch_up_needed_) SAFFRON_TRY(Advance());
   SAFFRON_TRY(SaveWatermark());
@@ -50,7 +59,7 @@ Status Projection::CheckBus() {
   return SeeOthers(ends);
 }
 
-// The partitions of other members: what they have committed.
+// The partitions of other members: what they have committed since this one is here.
 Status Projection::SeeOthers(const std::map<TopicPartition, PartitionProgress>& ends) {
   const bool alone = std::all_of(ends.begin(), ends.end(),
                                  [this](const auto& end) { return owned_.contains(end.first); });
@@ -59,7 +68,7 @@ Status Projection::SeeOthers(const std::map<TopicPartition, PartitionProgress>& 
   for (const auto& [key, end] : ends) {
     if (owned_.contains(key)) continue;
     auto offset = committed.find(key);
-    if (offset != committed.end() && offset->second.metadata == MetadataOf(end)) {
+    if (offset != committed.end() && Vouched(offset->second, end)) {
       watermark_.partitions[key] = {end.topic_id, offset->second.next};
     } else {
       watermark_.partitions.erase(key);
@@ -111,8 +120,10 @@ Status Projection::WaitAtMuteRow(SlotNumber slot) {
 
 Status Projection::SaveWatermark() {
   const std::string text = EncodeWatermark(watermark_);
-  if (text == saved_watermark_) return Ok();
+  const Instant now = runtime_.Now();
+  if (text == saved_watermark_ && now < looked_at_ + kLookInterval) return Ok();
   SAFFRON_ASSIGN(std::string stored, index_.Watermark());
+  looked_at_ = now;
   Result<ProjectionWatermark> other = DecodeWatermark(stored);
   if (other.ok() && other->generation != watermark_.generation) {
     // The index was rebuilt beneath us. What it holds is what its own watermark says.
@@ -123,7 +134,12 @@ Status Projection::SaveWatermark() {
     NeedCatchUp("the index was rebuilt");
     return Ok();
   }
-  SAFFRON_TRY(index_.SetWatermark(text));
+  // What was saved may be gone: an older save, whose answer was lost, has landed after it.
+  if (text != saved_watermark_ || !other.ok() || other->slot < watermark_.slot) {
+    SAFFRON_STEP("projection.watermark.before");
+    SAFFRON_TRY(index_.SetWatermark(text));
+    SAFFRON_STEP("projection.watermark.after");
+  }
   saved_watermark_ = text;
   return Ok();
 }
@@ -139,6 +155,8 @@ Status Projection::BeginCatchUp() {
   LogReader::Options options;
   options.name = "projection-reader";
   options.ahead = 32;
+  catch_up.written = watermark_.slot;
+  catch_up.refreshed_at = runtime_.Now();
   catch_up.reader = std::make_unique<LogReader>(context_, watermark_.slot.Next(), options);
   catch_up_ = std::move(catch_up);
   catch_up_needed_ = false;
@@ -148,6 +166,7 @@ Status Projection::BeginCatchUp() {
 
 Result<Projection::Progress> Projection::FollowLog() {
   SAFFRON_TRY(KeepMembership());
+  if (catch_up_->refreshed_at + kRefreshInterval <= runtime_.Now()) SAFFRON_TRY(RefreshCaughtUp());
   SAFFRON_ASSIGN(std::vector<SlotPtr> slots,
                  catch_up_->reader->Read(kMaxEvents, runtime_.Now() + kReadWait));
   if (slots.empty()) {
@@ -175,7 +194,16 @@ Result<Projection::Progress> Projection::FollowLog() {
   return Progress::kWorked;
 }
 
+Status Projection::RefreshCaughtUp() {
+  if (!Mutated(Mutation::kTellsUnreadable)) SAFFRON_TRY(index_.Refresh());
+  catch_up_->refreshed_at = runtime_.Now();
+  watermark_.slot = std::max(watermark_.slot, catch_up_->written);
+  ShowProgress();
+  return Ok();
+}
+
 Status Projection::EndCatchUp() {
+  SAFFRON_TRY(RefreshCaughtUp());
   for (const auto& [key, end] : catch_up_->ends) {
     auto owned = owned_.find(key);
     if (owned == owned_.end()) continue;

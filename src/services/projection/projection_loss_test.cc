@@ -154,6 +154,60 @@ TEST(ProjectionLossTest, C17_AnIndexOlderThanTheGroupsOffsets) {
   }
 }
 
+// Pipeline simulation, seed 10121962: its start took longer than the time to its first look at the
+// other members, of whom the group still had the offsets, and the index no longer what they stand
+// for.
+TEST(ProjectionLossTest, C17_WhatTheDeadHadCommittedIsNotBelieved) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    std::shared_ptr<const MemorySearch::Generation> backup;
+    {
+      ProjectionProcess projection(world, "first");
+      world.Churn(10);
+      world.RunUntilProjected(projection);
+      world.simulation.RunFor(seconds(1));
+      backup = world.search.Snapshot();
+      AppendInstances(world, 20);
+      world.RunUntilProjected(projection);
+      projection.Crash();
+    }
+    world.search.Restore(backup);
+    ProjectionProcess projection(world, "second");
+    projection.plan.Script(
+        {.call = "bus.subscribe", .before = [&] { projection.process.SleepFor(seconds(1)); }});
+    world.RunUntilProjected(projection);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
+// Pipeline simulation, seed 10461198: a member that was given partitions committed their ends
+// before it had caught up with them, and died; the other one believed it.
+TEST(ProjectionLossTest, C17_AMemberThatHasNotCaughtUpCommitsNothing) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    ProjectionWorld world(seed);
+    PublisherProcess publisher(world, "publisher");
+    ProjectionProcess first(world, "first");
+    world.Churn(10);
+    world.RunUntilProjected(first);
+    world.simulation.RunFor(seconds(1));
+    first.plan.Script(
+        {.call = "search.write", .before = [&] { first.process.SleepFor(seconds(2)); }});
+    AppendInstances(world, 40);
+    ProjectionProcess second(world, "second");
+    for (int i = 0; i < 20; ++i) {  // so that it is time to tend when it has a partition
+      second.plan.Script(
+          {.call = "bus.poll", .after = [&] { second.process.SleepFor(seconds(1)); }});
+    }
+    second.plan.Script({.call = "bus.commit", .after = [&] {
+                          second.process.SleepFor(seconds(2));
+                          second.process.Crash();
+                        }});
+    world.RunUntilProjected(first);
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
 TEST(ProjectionLossTest, AnEmptyIndexIsFilledFromTheLogEvenIfTheBusHasForgotten) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     ProjectionWorld world(seed);

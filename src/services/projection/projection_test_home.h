@@ -148,6 +148,7 @@ class HookedSearch final : public SearchIndex {
     if (after) after();
     return refusals;
   }
+  Status Refresh() override { return inner_.Refresh(); }
   Result<std::map<AggregateKey, SearchDocument>> Get(
       const std::vector<AggregateKey>& keys) override {
     return inner_.Get(keys);
@@ -160,9 +161,15 @@ class HookedSearch final : public SearchIndex {
   Result<std::string> Watermark() override { return inner_.Watermark(); }
   Status SetWatermark(std::string_view value) override { return inner_.SetWatermark(value); }
   Result<std::unique_ptr<SearchIndex>> NewGeneration() override { return inner_.NewGeneration(); }
-  Status Activate(SearchIndex& next) override { return inner_.Activate(next); }
+  Status Activate(SearchIndex& next) override {
+    if (before_switch) before_switch();
+    SAFFRON_TRY(inner_.Activate(next));
+    if (after_switch) after_switch();
+    return Ok();
+  }
 
   std::function<void()> before, after;
+  std::function<void()> before_switch, after_switch;
   std::string refuse, poison;
   bool outage = false;
   int writes = 0;

@@ -8,7 +8,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/step.h"
 #include "eventlog/log_reader.h"
+#include "eventlog/mutation.h"
 #include "services/projection/search_document.h"
 #include "services/projection/watermark.h"
 #include "services/worker/graph_fold.h"
@@ -73,25 +75,27 @@ class Rebuild {
   }
 
   // A second fold of the log, with nothing of the sink in it.
-  Result<LogFold> Fold(SlotNumber last) {
-    LogFold fold;
-    SlotNumber position;
-    SAFFRON_TRY(Follow(position, last, [&](const std::vector<SlotPtr>& slots) {
-      for (const SlotPtr& slot : slots) fold.Add(*slot);
-      return Ok();
-    }));
-    return fold;
+  Result<SinkDigest> Fold(LogFold::Sink sink, SlotNumber last) {
+    LogFold fold(sink, refused, options_.max_aggregates);
+    do {
+      SlotNumber position;
+      SAFFRON_TRY(Follow(position, last, [&](const std::vector<SlotPtr>& slots) {
+        for (const SlotPtr& slot : slots) fold.Add(*slot);
+        return Ok();
+      }));
+    } while (fold.AnotherReading());
+    return fold.digest();
   }
 
   Status Compare(const SinkDigest& sink, const SinkDigest& log, SlotNumber at) {
     report.compared_at = at;
     report.digest = sink.Hex();
-    report.entries = sink.entries();
+    report.entries = sink.count();
     report.refused = refused.size();
-    if (sink.Hex() == log.Hex()) return Ok();
+    if (sink == log) return Ok();
     return Corrupt("the rebuilt sink differs from the log at slot " + std::to_string(at.value) +
-                   ": " + std::to_string(sink.entries()) + " entries, the log has " +
-                   std::to_string(log.entries()));
+                   ": " + std::to_string(sink.count()) + " entries, the log has " +
+                   std::to_string(log.count()));
   }
 
   RebuildReport report;
@@ -153,7 +157,10 @@ Status SwitchGraph(LogContext& context, GraphStore& graph, GraphStore& next, Lea
   }
   rebuild.report.position = position;
   context.log.Info("rebuild.switches", {{"sink", "graph"}, {"position", position}});
-  return graph.Activate(next);
+  SAFFRON_STEP("rebuild.graph.switch.before");
+  SAFFRON_TRY(graph.Activate(next));
+  SAFFRON_STEP("rebuild.graph.switch.after");
+  return Ok();
 }
 
 }  // namespace
@@ -167,9 +174,10 @@ Result<RebuildReport> RebuildSearch(LogContext& context, SearchIndex& index,
     return WriteSlots(*next, slots, rebuild.refused);
   };
   SAFFRON_TRY(rebuild.Follow(position, std::nullopt, into_next));
-  SAFFRON_ASSIGN(LogFold fold, rebuild.Fold(position));
+  SAFFRON_TRY(rebuild.Patiently([&] { return next->Refresh(); }));
+  SAFFRON_ASSIGN(SinkDigest log, rebuild.Fold(LogFold::Sink::kSearch, position));
   SAFFRON_ASSIGN(SinkDigest digest, DigestOfSearch(*next, rebuild.refused));
-  SAFFRON_TRY(rebuild.Compare(digest, fold.OfSearch(rebuild.refused), position));
+  SAFFRON_TRY(rebuild.Compare(digest, log, position));
   SAFFRON_TRY(rebuild.Follow(position, std::nullopt, into_next));
   rebuild.report.position = position;
   // By the other generation the projection sees that the index is not the one it has written to,
@@ -177,13 +185,20 @@ Result<RebuildReport> RebuildSearch(LogContext& context, SearchIndex& index,
   ProjectionWatermark watermark;
   watermark.generation = context.runtime.NewUuid().ToString();
   watermark.slot = position;
-  SAFFRON_TRY(rebuild.Patiently([&] { return next->SetWatermark(EncodeWatermark(watermark)); }));
+  if (!Mutated(Mutation::kRebuildLeavesGeneration)) {
+    SAFFRON_TRY(rebuild.Patiently([&] { return next->SetWatermark(EncodeWatermark(watermark)); }));
+  }
+  SAFFRON_TRY(rebuild.Patiently([&] { return next->Refresh(); }));
   context.log.Info("rebuild.switches", {{"sink", "search"}, {"position", position}});
+  SAFFRON_STEP("rebuild.search.switch.before");
   SAFFRON_TRY(index.Activate(*next));
+  SAFFRON_STEP("rebuild.search.switch.after");
+  if (Mutated(Mutation::kRebuildEndsAtSwitch)) return rebuild.report;
   // What the projection wrote to the old generation until now.
   SAFFRON_TRY(rebuild.Follow(position, std::nullopt, [&](const std::vector<SlotPtr>& slots) {
     return WriteSlots(index, slots, rebuild.refused);
   }));
+  SAFFRON_TRY(rebuild.Patiently([&] { return index.Refresh(); }));
   return rebuild.report;
 }
 
@@ -196,9 +211,9 @@ Result<RebuildReport> RebuildGraph(LogContext& context, GraphStore& graph, Claim
     return CommitSlots(*next, position, slots, rebuild.refused);
   };
   SAFFRON_TRY(rebuild.Follow(position, std::nullopt, into_next));
-  SAFFRON_ASSIGN(LogFold fold, rebuild.Fold(position));
+  SAFFRON_ASSIGN(SinkDigest log, rebuild.Fold(LogFold::Sink::kGraph, position));
   SAFFRON_ASSIGN(SinkDigest digest, DigestOfGraph(*next, rebuild.refused));
-  SAFFRON_TRY(rebuild.Compare(digest, fold.OfGraph(rebuild.refused), position));
+  SAFFRON_TRY(rebuild.Compare(digest, log, position));
   SAFFRON_TRY(rebuild.Follow(position, std::nullopt, into_next));
   Lease lease(claims, kGraphWriterLease, options.owner, options.patience);
   Status switched = SwitchGraph(context, graph, *next, lease, rebuild, position, into_next);

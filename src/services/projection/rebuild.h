@@ -19,6 +19,9 @@ namespace saffron {
 struct RebuildOptions {
   std::string owner;              // of the lease: unique to the run of the process
   std::size_t max_events = 2000;  // a commit
+  // Held at once while the new generation is compared with the log, some 100 bytes each. Of a log
+  // with more the comparison reads it several times.
+  std::size_t max_aggregates = 500'000;
   // How long an outage may last before the rebuild gives up.
   Duration patience = seconds(60);
 };

@@ -37,7 +37,7 @@ bool Read(element object, ProjectionWatermark& out) {
     PartitionProgress progress;
     std::uint64_t partition = 0;
     if (!ReadText(entry, "topic", key.topic) || !ReadNumber(entry, "partition", partition) ||
-        !ReadText(entry, "topic_id", progress.topic_id) ||
+        partition > UINT32_MAX || !ReadText(entry, "topic_id", progress.topic_id) ||
         !ReadNumber(entry, "next", progress.next)) {
       return false;
     }

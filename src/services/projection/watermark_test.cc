@@ -37,6 +37,14 @@ TEST(WatermarkTest, GoldenBytesAndBack) {
   EXPECT_TRUE(DecodeWatermark("{\"format\":2}").Is(Code::kCorrupt));
 }
 
+// Partition 2^32 + 1 was taken for partition 1.
+TEST(WatermarkTest, APartitionBeyond32BitsIsRefused) {
+  std::string text = EncodeWatermark(Example());
+  const std::string member = "\"partition\":1";
+  text.replace(text.find(member), member.size(), "\"partition\":4294967297");
+  EXPECT_TRUE(DecodeWatermark(text).Is(Code::kCorrupt));
+}
+
 TEST(WatermarkTest, ARowIsPassedByTheOffsetsOfItsOwnRepublish) {
   EXPECT_TRUE(HasPassed(Example(), Row(9, 5)));
   EXPECT_FALSE(HasPassed(Example(), Row(9, 6)));

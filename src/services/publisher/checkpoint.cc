@@ -2,6 +2,10 @@
 
 #include <simdjson.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "base/crc32c.h"
 #include "domain/json_text.h"
 #include "eventlog/mutation.h"
 
@@ -9,6 +13,7 @@ namespace saffron {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
+constexpr std::string_view kChecksum = ",\"crc32c\":";
 
 using simdjson::SUCCESS;
 using simdjson::dom::element;
@@ -89,6 +94,13 @@ bool ReadRepublish(element object, PublisherCheckpoint& out) {
   return true;
 }
 
+// It covers every byte before its own member.
+bool ChecksumMatches(element object, std::string_view bytes) {
+  std::uint64_t stored = 0;
+  return ReadNumber(object, "crc32c", stored) &&
+         stored == Crc32c(bytes.substr(0, std::min(bytes.rfind(kChecksum), bytes.size())));
+}
+
 // The first member that is missing or wrong; empty: none.
 std::string_view Read(element object, PublisherCheckpoint& out) {
   std::int64_t format = 0;
@@ -138,7 +150,14 @@ std::string EncodeCheckpoint(const PublisherCheckpoint& checkpoint) {
     AppendNumber(out.append(","), "to", checkpoint.republish->to.value);
     out.append("}");
   }
-  return out.append("}\n");
+  return SealCheckpoint(std::move(out));
+}
+
+std::string SealCheckpoint(std::string members) {
+  const std::uint32_t checksum = Crc32c(members);
+  members.append(kChecksum);
+  json::AppendNumber(members, checksum);
+  return members.append("}\n");
 }
 
 Result<PublisherCheckpoint> DecodeCheckpoint(std::string_view bytes) {
@@ -146,6 +165,9 @@ Result<PublisherCheckpoint> DecodeCheckpoint(std::string_view bytes) {
   element object;
   if (parser.parse(bytes.data(), bytes.size()).get(object) != SUCCESS) {
     return Corrupt("the publisher's checkpoint is not JSON");
+  }
+  if (!ChecksumMatches(object, bytes)) {
+    return Corrupt("the publisher's checkpoint does not match its checksum");
   }
   PublisherCheckpoint checkpoint;
   std::string_view wrong = Read(object, checkpoint);

@@ -41,6 +41,12 @@ struct PublisherCheckpoint {
 
 std::string EncodeCheckpoint(const PublisherCheckpoint& checkpoint);
 // kCorrupt with what is missing or wrong. Unknown members are passed over.
+//
+// A checksum is the last member: without it a flipped bit in a slot's number is another number, and
+// the publisher goes on from there.
 Result<PublisherCheckpoint> DecodeCheckpoint(std::string_view bytes);
+
+// The object of which `members` is the beginning, up to its last member: with checksum and end.
+std::string SealCheckpoint(std::string members);
 
 }  // namespace saffron

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/step.h"
 #include "domain/json_text.h"
 #include "eventlog/mutation.h"
 
@@ -12,6 +13,7 @@ constexpr Duration kFirstBackoff = milliseconds(50);
 constexpr Duration kLongestBackoff = seconds(5);
 constexpr Duration kIdleWait = milliseconds(200);
 constexpr Duration kLagInterval = seconds(2);
+constexpr Duration kSmallCalls = seconds(30);  // after one that failed
 
 BusMessage MessageOf(const Slot& slot, const LoggedEvent& event) {
   const Envelope& envelope = event.envelope;
@@ -73,7 +75,8 @@ Publisher::Publisher(LogContext& context, MessageBus& bus, ClaimRegistry& claims
       options_(std::move(options)),
       metrics_(metrics) {
   SAFFRON_ASSERT(!options_.owner.empty());
-  SAFFRON_ASSERT(options_.batch_size > 0 && options_.flush_batch_size > 0);
+  SAFFRON_ASSERT(options_.batch_size > 0 && options_.flush_batch_size > 0 &&
+                 options_.most_growth > 0);
 }
 
 void Publisher::Run() {
@@ -133,7 +136,13 @@ Status Publisher::ReadBatch() {
     options.poll = options_.poll_interval;
     reader_ = std::make_unique<LogReader>(context_, NextSlot(), options);
   }
-  SAFFRON_ASSIGN(std::vector<SlotPtr> slots, reader_->Read(options_.batch_size, IdleDeadline()));
+  SAFFRON_ASSIGN(std::vector<SlotPtr> slots,
+                 reader_->Read(options_.batch_size * growth_, IdleDeadline()));
+  if (!reader_->holds_back()) {
+    growth_ = std::max<std::size_t>(growth_ / 2, 1);
+  } else if (small_until_ <= runtime_.Now()) {
+    growth_ = std::min(growth_ * 2, options_.most_growth);
+  }
   if (slots.empty()) return Ok();
   batch_ = Batch();
   batch_->slots = std::move(slots);
@@ -143,46 +152,63 @@ Status Publisher::ReadBatch() {
     SAFFRON_TRY(Save());
   }
   for (const SlotPtr& slot : batch_->slots) {
-    for (const LoggedEvent& event : slot->events) {
-      batch_->messages.push_back(MessageOf(*slot, event));
-      batch_->events.push_back(&event);
-    }
+    for (const LoggedEvent& event : slot->events) batch_->entries.push_back({slot.get(), &event});
   }
   return Ok();
 }
 
 Status Publisher::ProduceBatch() {
-  while (batch_->produced < batch_->messages.size()) {
-    std::size_t size =
-        std::min(options_.flush_batch_size, batch_->messages.size() - batch_->produced);
-    auto first = batch_->messages.begin() + static_cast<std::ptrdiff_t>(batch_->produced);
-    std::vector<BusMessage> part(first, first + static_cast<std::ptrdiff_t>(size));
-    SAFFRON_ASSIGN(std::vector<Delivery> deliveries, bus_.Produce(part, options_.flush_timeout));
-    SAFFRON_ASSERT(deliveries.size() == part.size());
-    SAFFRON_TRY(TakeDeliveries(deliveries));
+  while (batch_->produced < batch_->entries.size()) {
+    Status produced = ProduceSome();
+    if (!produced.ok()) {
+      growth_ = 1;  // a bus that is slow takes fewer in time
+      small_until_ = runtime_.Now() + kSmallCalls;
+      return produced;
+    }
     if (!regressed_.empty())
       return Ok();  // the next Step looks at the bus, and sends again what it lost
-    batch_->produced += size;
   }
   Acknowledge();
   return Ok();
 }
 
-Status Publisher::TakeDeliveries(const std::vector<Delivery>& deliveries) {
+// One call to the bus at a time: were the next one under way, and this one fail, the events of a
+// key could arrive in another order.
+Status Publisher::ProduceSome() {
+  const std::size_t first = batch_->produced;
+  const std::size_t last =
+      std::min(first + options_.flush_batch_size * growth_, batch_->entries.size());
+  std::vector<BusMessage> messages;
+  messages.reserve(last - first);
+  for (std::size_t i = first; i < last; ++i) {
+    messages.push_back(MessageOf(*batch_->entries[i].slot, *batch_->entries[i].event));
+  }
+  SAFFRON_STEP("publisher.produce.before");
+  SAFFRON_ASSIGN(std::vector<Delivery> deliveries, bus_.Produce(messages, options_.flush_timeout));
+  SAFFRON_STEP("publisher.produce.after");
+  SAFFRON_ASSERT(deliveries.size() == messages.size());
+  SAFFRON_TRY(TakeDeliveries(messages, deliveries));
+  if (regressed_.empty()) batch_->produced = last;
+  return Ok();
+}
+
+Status Publisher::TakeDeliveries(const std::vector<BusMessage>& messages,
+                                 const std::vector<Delivery>& deliveries) {
   std::vector<std::pair<const LoggedEvent*, std::string>> refused;
   for (std::size_t i = 0; i < deliveries.size(); ++i) {
     const Delivery& delivery = deliveries[i];
-    const BusMessage& message = batch_->messages[batch_->produced + i];
+    const std::string& topic = messages[i].topic;
     if (delivery.refused) {
       if (delivery.refused->code() != Code::kInvalid) {
         // Not about this message: the topic is gone, most likely. Look at the bus, then again.
         checked_at_ = Instant{Duration::min() / 2};
-        return Unavailable(message.topic + ": " + delivery.refused->message());
+        return Unavailable(topic + ": " + delivery.refused->message());
       }
-      refused.emplace_back(batch_->events[batch_->produced + i], delivery.refused->message());
+      refused.emplace_back(batch_->entries[batch_->produced + i].event,
+                           delivery.refused->message());
       continue;
     }
-    const TopicPartition key{message.topic, delivery.partition};
+    const TopicPartition key{topic, delivery.partition};
     PartitionEnd& end = state_.ends[key];
     if (delivery.offset < end.end) regressed_.emplace(key, delivery.offset);
     end.end = std::max(end.end, delivery.offset + 1);
@@ -227,7 +253,7 @@ void Publisher::Acknowledge() {
   last_reserved_ =
       ParseRfc3339(batch_->slots.back()->header.reserved_at).value_or(runtime_.WallNow());
   if (metrics_ != nullptr) {
-    metrics_->RunAcknowledged(batch_->slots.size(), batch_->messages.size(),
+    metrics_->RunAcknowledged(batch_->slots.size(), batch_->entries.size(),
                               runtime_.Now() - batch_->started);
   }
   batch_.reset();
@@ -248,7 +274,10 @@ void Publisher::PutRowIfDue() {
   SlotNumber prune_below(row.slot.value > kept ? row.slot.value - kept : 0);
   if (distrusted_until_.value != 0) prune_below = row.slot;
   row_at_ = now;
-  if (Status put = claims_.PutPublished(row, prune_below); !put.ok()) {
+  SAFFRON_STEP("publisher.row.before");
+  Status put = claims_.PutPublished(row, prune_below);
+  SAFFRON_STEP("publisher.row.after");
+  if (!put.ok()) {
     context_.log.Warning("publisher.row_failed", {{"error", put.error().ToString()}});
     return;
   }

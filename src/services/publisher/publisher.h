@@ -16,11 +16,11 @@
 #include <vector>
 
 #include "base/step_health.h"
+#include "eventlog/by_date_index.h"
 #include "eventlog/log_context.h"
 #include "eventlog/log_reader.h"
 #include "ports/claim_registry.h"
 #include "ports/message_bus.h"
-#include "services/publisher/by_date_index.h"
 #include "services/publisher/checkpoint.h"
 #include "services/publisher/publisher_metrics.h"
 
@@ -32,9 +32,11 @@ std::vector<TopicSpec> AllTopics(std::uint32_t partitions);
 struct PublisherOptions {
   // Unique to the run of the process: a restarted one must not take itself for its predecessor.
   std::string owner;
-  std::vector<TopicSpec> topics = AllTopics(1);                     // made when missing
-  std::size_t batch_size = 200;                                     // EVENT_PUBLISHER_BATCH_SIZE
-  std::size_t flush_batch_size = 200;                               // ..._KAFKA_FLUSH_BATCH_SIZE
+  std::vector<TopicSpec> topics = AllTopics(1);  // made when missing
+  // Of one reading and of one call to the bus; up to `most_growth` times as many of a backlog.
+  std::size_t batch_size = 200;        // EVENT_PUBLISHER_BATCH_SIZE
+  std::size_t flush_batch_size = 200;  // ..._KAFKA_FLUSH_BATCH_SIZE
+  std::size_t most_growth = 16;
   Duration flush_timeout = seconds(10);                             // ..._KAFKA_FLUSH_TIMEOUT_...
   Duration metrics_interval = seconds(30);                          // ..._METRICS_LOG_INTERVAL_...
   Duration poll_interval = seconds(3);                              // EVENT_PUBLISHER_POLL_INTERVAL
@@ -70,10 +72,13 @@ class Publisher {
 
  private:
   struct Batch {
+    struct Entry {
+      const Slot* slot;
+      const LoggedEvent* event;
+    };
     std::vector<SlotPtr> slots;
-    std::vector<BusMessage> messages;
-    std::vector<const LoggedEvent*> events;  // of the messages
-    std::size_t produced = 0;
+    std::vector<Entry> entries;  // every event of the slots
+    std::size_t produced = 0;    // of the entries
     Instant started;
   };
 
@@ -81,7 +86,9 @@ class Publisher {
   Result<Progress> Lead();
   Status ReadBatch();
   Status ProduceBatch();
-  Status TakeDeliveries(const std::vector<Delivery>& deliveries);
+  Status ProduceSome();
+  Status TakeDeliveries(const std::vector<BusMessage>& messages,
+                        const std::vector<Delivery>& deliveries);
   Status BuryRefused(const std::vector<std::pair<const LoggedEvent*, std::string>>& refused);
   void Acknowledge();
   void PutRowIfDue();
@@ -101,6 +108,7 @@ class Publisher {
   Result<bool> ReadBack(const std::string& wanted);
   void Release();
   void FlushByDate();
+  Status PutByDate();
 
   // publisher_republish.cc
   Status CheckBusIfDue();
@@ -141,6 +149,10 @@ class Publisher {
   Instant saved_at_, tried_at_, checked_at_, row_at_, lag_at_, logged_at_;
   std::unique_ptr<LogReader> reader_;
   std::optional<Batch> batch_;
+  // By how much batches and calls are larger than asked for: grows while there is a backlog, which
+  // a wait for the bus every few events would hold up.
+  std::size_t growth_ = 1;
+  Instant small_until_;  // the bus did not take a call
   bool row_dirty_ = false;
   SlotNumber distrusted_until_;  // rows up to here are not ours
   ByDateRun by_date_;

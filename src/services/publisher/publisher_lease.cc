@@ -1,6 +1,7 @@
 // Who publishes: the checkpoint's owner, and how the checkpoint is swapped.
 #include <algorithm>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "services/publisher/publisher.h"
 
@@ -30,7 +31,8 @@ Result<Publisher::Progress> Publisher::Contend() {
     return Progress::kWorked;
   }
   const bool released = read.ok() && checkpoint.owner.empty();
-  if (!released && !context_.exclusive && now - seen_at_ < options_.lease) {
+  const bool at_once = context_.exclusive || Mutated(Mutation::kPublisherTakesAtOnce);
+  if (!released && !at_once && now - seen_at_ < options_.lease) {
     runtime_.SleepFor(std::min<Duration>(options_.lease / 10, seconds(1)));
     return Progress::kIdle;
   }
@@ -99,18 +101,20 @@ Status Publisher::SaveIfDue() {
   const Instant now = runtime_.Now();
   if (now < tried_at_ + options_.save_interval) return Ok();
   if (!dirty_ && now < saved_at_ + options_.lease / 3) return Ok();
-  FlushByDate();
   return Save();
 }
 
 Status Publisher::Save() {
   const Instant started = tried_at_ = runtime_.Now();
+  FlushByDate();  // first: what a checkpoint says is published has its entry
   state_.renewed_at = runtime_.WallNow().ToRfc3339();
   const std::string bytes = EncodeCheckpoint(state_);
   for (int attempt = 0; attempt < 4; ++attempt) {
+    SAFFRON_STEP("publisher.checkpoint.before");
     Result<std::string> put =
         etag_.empty() ? context_.store.PutIfAbsent(options_.checkpoint_key, bytes)
                       : context_.store.PutIfMatch(options_.checkpoint_key, bytes, etag_);
+    SAFFRON_STEP("publisher.checkpoint.after");
     bool saved = put.ok();
     if (put.ok()) {
       etag_ = std::move(put).value();
@@ -166,9 +170,24 @@ void Publisher::Release() {
   leading_ = false;
 }
 
+// A predecessor that was paused in the middle of this call begins its run where ours begins, and
+// may write it at any later time: the longer one stays.
+Status Publisher::PutByDate() {
+  const std::string key = by_date_.Key(), json = by_date_.Json();
+  if (context_.exclusive) return context_.store.Put(key, json);
+  Result<std::string> put = context_.store.PutIfAbsent(key, json);
+  if (!put.Is(Code::kConflict)) return put.ok() ? Ok() : Status(put.error());
+  Result<StoredObject> stored = context_.store.Get(key);
+  if (stored.Is(Code::kCorrupt)) return Ok();  // verify finds it and writes it again
+  if (!stored.ok()) return std::move(stored).error();
+  if (by_date_.last() <= ByDateRun::LastOf(stored->bytes, context_.shard)) return Ok();
+  put = context_.store.PutIfMatch(key, json, stored->etag);
+  return put.ok() ? Ok() : Status(put.error());
+}
+
 void Publisher::FlushByDate() {
   if (by_date_.empty()) return;
-  Status put = context_.store.Put(by_date_.Key(), by_date_.Json());
+  Status put = PutByDate();
   if (put.ok() || by_date_.size() > kMostByDateSlots) {
     by_date_.Clear();
   }

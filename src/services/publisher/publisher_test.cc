@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "services/publisher/publisher_test_home.h"
 
 namespace saffron {
@@ -22,6 +24,14 @@ void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
       },
       world.simulation.Now() + seconds(600));
   ASSERT_EQ(result.end, RunEnd::kPredicate) << result.report;
+}
+
+// How many messages each call to the bus has.
+std::function<Status(const std::vector<BusMessage>&)> NoteSizes(std::vector<std::size_t>& sizes) {
+  return [&sizes](const std::vector<BusMessage>& messages) {
+    sizes.push_back(messages.size());
+    return Ok();
+  };
 }
 
 // Within a partition the first copy of each event comes in the order of the log.
@@ -299,6 +309,49 @@ TEST(PublisherTest, ARefusedEventGoesToTheDeadLettersAndTheRestGoesOn) {
   EXPECT_EQ(small.Describe(std::string(kInstanceEventsTopic))->end_offsets.size(), 2u);
 }
 
+// Its process asks for 3 a call.
+TEST(PublisherTest, ABacklogIsSentInLargerCallsThanNews) {
+  PublisherWorld world(13);
+  world.Append(400);
+  WatchedBus bus(world.bus);
+  std::vector<std::size_t> sizes;
+  bus.before = NoteSizes(sizes);
+  PublisherProcess publisher(world, "p", seconds(15), &bus);
+  RunUntilPublished(world, publisher);
+  const std::size_t largest = *std::max_element(sizes.begin(), sizes.end());
+  EXPECT_GE(largest, 24u);
+  EXPECT_LE(largest, 48u);
+  world.simulation.RunFor(seconds(5));  // nothing waits
+  sizes.clear();
+  for (int i = 0; i < 20; ++i) {
+    world.Append(1);
+    RunUntilPublished(world, publisher);
+  }
+  ASSERT_FALSE(sizes.empty());
+  EXPECT_EQ(*std::max_element(sizes.begin(), sizes.end()), 3u);
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+  ExpectFirstCopiesInOrder(world);
+}
+
+TEST(PublisherTest, ABusThatIsTooSlowForLargeCallsIsSparedThemForAWhile) {
+  PublisherWorld world(14);
+  world.Append(400);
+  WatchedBus bus(world.bus);
+  int failed = 0;
+  bus.before = [&failed](const std::vector<BusMessage>& messages) -> Status {
+    if (messages.size() <= 3) return Ok();
+    ++failed;
+    return UnknownOutcome("not acknowledged in time");
+  };
+  PublisherProcess publisher(world, "p", seconds(15), &bus);
+  const Duration began = world.simulation.Now();
+  RunUntilPublished(world, publisher);
+  EXPECT_GE(failed, 1);
+  EXPECT_LE(failed, 1 + (world.simulation.Now() - began) / seconds(30));
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+  ExpectFirstCopiesInOrder(world);
+}
+
 TEST(PublisherTest, RowsSayWhereASlotEnds) {
   PublisherWorld world(11);
   world.Append(30);
@@ -317,19 +370,66 @@ TEST(PublisherTest, RowsSayWhereASlotEnds) {
   EXPECT_EQ((*row)->ends.at(kRepublishMark), world.Checkpoint().republish_id);
 }
 
+std::string ByDateEntries(PublisherWorld& world) {
+  const auto keys = world.store.List("indexes/by-date/", "", 100);
+  std::string all;
+  for (const std::string& key : *keys) all += world.store.Get(key)->bytes;
+  return all;
+}
+
 TEST(PublisherTest, TheByDateIndexNamesEverySlotOnce) {
   PublisherWorld world(12);
   world.Append(30);
   PublisherProcess publisher(world, "p");
   RunUntilPublished(world, publisher);
   world.simulation.RunFor(seconds(3));
-  auto keys = world.store.List("indexes/by-date/", "", 100);
-  std::string all;
-  for (const std::string& key : *keys) all += world.store.Get(key)->bytes;
+  const std::string all = ByDateEntries(world);
   for (const SlotPtr& slot : world.builder.slots()) {
     const std::string name = SlotKey(0, slot->number());
     EXPECT_NE(all.find(name), std::string::npos) << name;
     EXPECT_EQ(all.find(name), all.rfind(name)) << name;
+  }
+}
+
+// Found with real processes, where a publisher stood still while it wrote an entry: its successor's
+// entry begins at the same slot, and was replaced when it went on.
+TEST(PublisherTest, AnEntryThatAPausedPublisherWritesLateReplacesNoLongerOne) {
+  PublisherWorld world(13);
+  world.Append(10);
+  bool stands_still = true;
+  PublisherProcess paused(world, "a");
+  paused.plan.Script(
+      {.call = "store.put_if_absent", .skip = 1, .before = [&] {  // 0: its checkpoint
+         while (stands_still) paused.process.SleepFor(milliseconds(100));
+       }});
+  world.simulation.RunFor(seconds(3));
+  world.Append(20);
+  PublisherProcess successor(world, "b");
+  RunUntilPublished(world, successor);
+  world.simulation.RunFor(seconds(3));
+  const std::string before = ByDateEntries(world);
+  stands_still = false;
+  world.simulation.RunFor(seconds(3));
+  EXPECT_FALSE(paused.publisher->leading());
+  EXPECT_EQ(ByDateEntries(world), before);
+  for (const SlotPtr& slot : world.builder.slots()) {
+    EXPECT_NE(before.find(SlotKey(0, slot->number())), std::string::npos) << slot->number().value;
+  }
+}
+
+// The same, but the successor had only begun: what is longer stays.
+TEST(PublisherTest, AnEntryIsReplacedByALongerOne) {
+  PublisherWorld world(14);
+  world.Append(5);
+  ByDateRun shorter;
+  shorter.Add(*world.builder.slots().front());
+  ASSERT_TRUE(world.store.PutIfAbsent(shorter.Key(), shorter.Json()).ok());
+  PublisherProcess publisher(world, "p");
+  RunUntilPublished(world, publisher);
+  world.simulation.RunFor(seconds(3));
+  const std::string all = ByDateEntries(world);
+  for (const SlotPtr& slot : world.builder.slots()) {
+    EXPECT_NE(all.find(SlotKey(0, slot->number())), std::string::npos) << slot->number().value;
   }
 }
 

@@ -1,6 +1,7 @@
 // A log, a bus and a registry, and publishers of simulated processes over them.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <set>
 #include <string>
@@ -99,6 +100,33 @@ struct PublisherWorld {
   MemoryBus bus{environment, {}};
   LogBuilder builder{store};
   int readers = 0;
+};
+
+// Looks at what is about to be produced; an error is the call's.
+class WatchedBus final : public MessageBus {
+ public:
+  explicit WatchedBus(MessageBus& inner) : inner_(inner) {}
+  Status EnsureTopics(const std::vector<TopicSpec>& topics) override {
+    return inner_.EnsureTopics(topics);
+  }
+  Result<std::vector<Delivery>> Produce(const std::vector<BusMessage>& messages,
+                                        Duration timeout) override {
+    if (before) SAFFRON_TRY(before(messages));
+    return inner_.Produce(messages, timeout);
+  }
+  Result<TopicState> Describe(const std::string& topic) override { return inner_.Describe(topic); }
+  Result<std::unique_ptr<BusConsumer>> Subscribe(const std::string& group,
+                                                 const std::vector<std::string>& topics) override {
+    return inner_.Subscribe(group, topics);
+  }
+  Result<std::map<TopicPartition, CommittedOffset>> GroupOffsets(
+      const std::string& group) override {
+    return inner_.GroupOffsets(group);
+  }
+  std::function<Status(const std::vector<BusMessage>&)> before;
+
+ private:
+  MessageBus& inner_;
 };
 
 // One run of a publisher's process.

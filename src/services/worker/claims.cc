@@ -38,7 +38,8 @@ class Claimer {
       return ClaimVerdict::kUnsettled;
     }
     if (command->second.outcome) return ClaimVerdict::kDone;
-    if (rows_.parked.contains({terms_.handler, candidate.aggregate})) return ClaimVerdict::kParked;
+    const bool parked = rows_.parked.contains({terms_.handler, candidate.aggregate});
+    if (parked && !Mutated(Mutation::kParkForgetsOrder)) return ClaimVerdict::kParked;
     if (candidate.number != NextOf(candidate.aggregate) && !Mutated(Mutation::kPassOverGaps)) {
       return ClaimVerdict::kGap;
     }

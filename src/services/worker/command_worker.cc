@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "services/worker/parking.h"
 
@@ -53,7 +54,9 @@ Result<bool> CommandWorker::Step() {
   Round round = Choose();
   bool worked = false;
   if (!round.candidates.empty()) {
+    SAFFRON_STEP("worker.claim.before");
     SAFFRON_TRY(ClaimRound(round));
+    SAFFRON_STEP("worker.claim.after");
     SAFFRON_ASSIGN(worked, Decide(round));
   }
   SAFFRON_TRY(CommitOffsets());
@@ -203,6 +206,7 @@ Status CommandWorker::ClaimRound(Round& round) {
 // What else is true of its candidates is seen to.
 Result<std::vector<Envelope>> CommandWorker::Gather(const Round& round, std::size_t& at) {
   const AggregateKey key = round.candidates[at].aggregate;
+  const std::size_t first = at;
   std::vector<Envelope> chain;
   for (; at < round.candidates.size() && round.candidates[at].aggregate == key; ++at) {
     auto aggregate = waiting_.find(key);
@@ -221,7 +225,9 @@ Result<std::vector<Envelope>> CommandWorker::Gather(const Round& round, std::siz
           Delay(key, seconds(1));
           break;
         }
-        if (chain.empty()) SAFFRON_TRY(FetchGap(key, candidate.number));
+        // Behind one that is here and waits, nothing is missing.
+        if (at == first || (chain.empty() && Mutated(Mutation::kGapBehindWhatWaits)))
+          SAFFRON_TRY(FetchGap(key, candidate.number));
         break;
       case ClaimVerdict::kExhausted:
         SAFFRON_TRY(Park(key, task, "the process ended on it as often as is allowed"));
@@ -254,8 +260,10 @@ Result<bool> CommandWorker::Decide(Round& round) {
     requests.push_back(std::move(request).value());
   }
   if (requests.empty()) return false;
+  SAFFRON_STEP("worker.append.before");
   std::vector<AppendAnswer> answers =
       log_.AppendEach(std::move(requests), context_.runtime.Now() + options_.append_timeout);
+  SAFFRON_STEP("worker.append.after");
   for (std::size_t i = 0; i < answers.size(); ++i) Settle(deciding[i], answers[i], outcomes[i]);
   return true;
 }
@@ -288,6 +296,7 @@ Status CommandWorker::FetchGap(const AggregateKey& key, SequenceNumber below) {
   SAFFRON_ASSIGN(
       std::vector<CommandRow> rows,
       context_.registry.CommandsOf(key, from, SequenceNumber(below.value - 1), kLongestChain));
+  context_.log.Info("gap_fetched", {{"aggregate", key.id}, {"from", from}, {"below", below}});
   if (rows.empty()) Delay(key, milliseconds(20));  // not settled yet
   for (const CommandRow& row : rows) {
     if (row.outcome) continue;
@@ -368,7 +377,9 @@ Status CommandWorker::CommitOffsets() {
     if (done > progress.committed) offsets[partition] = {done, progress.topic_id};
   }
   if (offsets.empty()) return Ok();
+  SAFFRON_STEP("worker.offsets.before");
   Status committed = consumer_->Commit(offsets);
+  SAFFRON_STEP("worker.offsets.after");
   if (committed.Is(Code::kConflict)) return Ok();  // revoked: the next poll says so
   SAFFRON_TRY(std::move(committed));
   for (const auto& [partition, offset] : offsets) progress_[partition].committed = offset.next;

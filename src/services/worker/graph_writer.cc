@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/step.h"
 #include "eventlog/mutation.h"
 #include "services/worker/dead_letter.h"
 
@@ -154,9 +155,11 @@ Result<GraphWriter::Progress> GraphWriter::Write() {
   commit.position = {slots_.back()->number()};
   SAFFRON_ASSIGN(commit.nodes, FoldIntoNodes(graph_, slots_));
   const std::size_t nodes = commit.nodes.size();
+  SAFFRON_STEP("graph.commit.before");
   Status committed =
       CommitLeavingOut(graph_, std::move(commit), {SlotNumber(position_.load())},
                        [this](const GraphRefusal& refusal) { return Bury(refusal); });
+  SAFFRON_STEP("graph.commit.after");
   if (committed.Is(Code::kConflict)) {
     StandBy(committed.error().message());
     return Progress::kIdle;

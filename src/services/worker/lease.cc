@@ -1,8 +1,9 @@
 #include "services/worker/lease.h"
 
+#include <algorithm>
 #include <mutex>
 
-#include <algorithm>
+#include "eventlog/mutation.h"
 
 namespace saffron {
 
@@ -22,7 +23,8 @@ Result<bool> Lease::Write(Claim claim, std::uint64_t floor) {
     LeaseRow row;
     if (auto found = rows.leases.find(name_); found != rows.leases.end()) row = found->second;
     const bool mine = row.owner == owner_;
-    taken = mine || row.owner.empty() || row.expires_ms <= rows.now_ms || claim == Claim::kByForce;
+    taken = mine || row.owner.empty() || row.expires_ms <= rows.now_ms ||
+            claim == Claim::kByForce || Mutated(Mutation::kLeaseTakenEarly);
     if (!taken) return write;
     // A taken lease whose answer was lost is kept as it is, unless it is below the floor.
     if (!mine || row.epoch <= floor) row.epoch = std::max(row.epoch, floor) + 1;

@@ -134,7 +134,9 @@ Result<ReplayReport> DiscardParked(LogContext& context, AppendLog& log, ClaimReg
                       "operator", context.format.max_event_bytes);
   item.outcome = std::move(decision.outcome);
   request.items.push_back(std::move(item));
-  SAFFRON_TRY(AnswerOf(log.Append(std::move(request), deadline)));
+  if (!Mutated(Mutation::kDiscardNotLogged)) {
+    SAFFRON_TRY(AnswerOf(log.Append(std::move(request), deadline)));
+  }
   return ReplayParked(context, log, claims, key, deadline);
 }
 

@@ -27,41 +27,26 @@ Sha256Digest EntryDigest(const AggregateKey& key, SequenceNumber version, Lifecy
   return Sha256(bytes);
 }
 
-void SinkDigest::Add(const Sha256Digest& entry) {
-  std::string bytes(state_.begin(), state_.end());
-  bytes.append(entry.begin(), entry.end());
-  state_ = Sha256(bytes);
-  ++entries_;
-}
-
-std::string SinkDigest::Hex() const {
-  return HexOf({reinterpret_cast<const char*>(state_.data()), state_.size()});
-}
+LogFold::LogFold(Sink sink, const std::set<AggregateKey>& without, std::size_t max_aggregates)
+    : sink_(sink), without_(without), entries_(max_aggregates) {}
 
 void LogFold::Add(const Slot& slot) {
   for (const LoggedEvent& event : slot.events) {
-    if (!event.outcome) continue;
+    const AggregateKey& key = event.envelope.aggregate;
+    const bool elsewhere = sink_ == Sink::kSearch && key.type == AggregateType::kDatabase;
+    if (!event.outcome || elsewhere || without_.contains(key)) continue;
+    const auto [entry, added] = entries_.Get(key);
+    if (entry == nullptr) continue;
     const Outcome& outcome = *event.outcome;
-    entries_[event.envelope.aggregate] =
-        EntryDigest(event.envelope.aggregate, event.envelope.sequence_number, outcome.lifecycle,
-                    outcome.scope, outcome.document);
+    *entry = EntryDigest(key, event.envelope.sequence_number, outcome.lifecycle, outcome.scope,
+                         outcome.document);
+    if (added) entries_.Shrink();
   }
 }
 
-SinkDigest LogFold::OfGraph(const std::set<AggregateKey>& without) const {
-  SinkDigest digest;
-  for (const auto& [key, entry] : entries_) {
-    if (!without.contains(key)) digest.Add(entry);
-  }
-  return digest;
-}
-
-SinkDigest LogFold::OfSearch(const std::set<AggregateKey>& without) const {
-  SinkDigest digest;
-  for (const auto& [key, entry] : entries_) {
-    if (key.type != AggregateType::kDatabase && !without.contains(key)) digest.Add(entry);
-  }
-  return digest;
+bool LogFold::AnotherReading() {
+  entries_.ForEach([this](const Sha256Digest& entry) { digest_.Add(entry); });
+  return entries_.NextRange();
 }
 
 Result<SinkDigest> DigestOfGraph(GraphStore& graph, const std::set<AggregateKey>& without) {

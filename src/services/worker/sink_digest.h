@@ -3,13 +3,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
 #include <set>
 #include <string>
 #include <string_view>
 
+#include "base/digest_sum.h"
 #include "base/result.h"
 #include "base/sha256.h"
+#include "eventlog/hashed_aggregates.h"
 #include "eventlog/slot.h"
 #include "ports/graph_store.h"
 #include "ports/search_index.h"
@@ -20,29 +21,29 @@ namespace saffron {
 Sha256Digest EntryDigest(const AggregateKey& key, SequenceNumber version, Lifecycle lifecycle,
                          const Scope& scope, std::string_view document);
 
-// A SHA-256 over entries in order of key.
-class SinkDigest {
- public:
-  void Add(const Sha256Digest& entry);
-  std::string Hex() const;
-  std::uint64_t entries() const { return entries_; }
+// Of the entries of a sink, whatever their order.
+using SinkDigest = DigestSum;
 
- private:
-  Sha256Digest state_{};
-  std::uint64_t entries_ = 0;
-};
-
-// What a sink must hold after the log: the last outcome of every aggregate. Holds some 150 bytes
-// for each of them.
+// What a sink must hold after the log: the last outcome of every aggregate. Bounded: it holds at
+// most so many aggregates (some 100 bytes each), and the log is read again for the rest.
 class LogFold {
  public:
+  enum class Sink { kGraph, kSearch };  // the search index holds no databases
+
+  // `without`: aggregates that the sink refused; it outlives the fold.
+  LogFold(Sink sink, const std::set<AggregateKey>& without, std::size_t max_aggregates);
+  // Slots in order, from the first of the log.
   void Add(const Slot& slot);
-  // `without`: aggregates that the sink refused.
-  SinkDigest OfGraph(const std::set<AggregateKey>& without) const;
-  SinkDigest OfSearch(const std::set<AggregateKey>& without) const;  // no databases
+  // Called at the end of the log. True: it is to be read once more, from its beginning.
+  bool AnotherReading();
+  // After the last reading.
+  const SinkDigest& digest() const { return digest_; }
 
  private:
-  std::map<AggregateKey, Sha256Digest> entries_;
+  const Sink sink_;
+  const std::set<AggregateKey>& without_;
+  HashedAggregates<Sha256Digest> entries_;
+  SinkDigest digest_;
 };
 
 Result<SinkDigest> DigestOfGraph(GraphStore& graph, const std::set<AggregateKey>& without);

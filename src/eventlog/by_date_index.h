@@ -2,7 +2,9 @@
 // time; nothing ever depends on them to find an event.
 #pragma once
 
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "eventlog/slot.h"
@@ -18,6 +20,12 @@ class ByDateRun {
   bool empty() const { return slots_.empty(); }
   std::size_t size() const { return slots_.size(); }
   void Clear() { slots_.clear(); }
+  SlotNumber first() const { return slots_.front().slot; }  // of a run that is not empty
+  SlotNumber last() const { return slots_.back().slot; }
+  // Of an entry as Json makes it: its last slot. Nothing unless it names that slot.
+  static SlotNumber LastOf(std::string_view json, std::uint32_t shard);
+  // The part of it that begins with this slot.
+  ByDateRun From(SlotNumber slot) const;
 
   // indexes/by-date/{YYYY}/{MM}/{DD}/{ts_ms:013}_{shard:03}_{slot:020}.json, by the time at which
   // the first slot was reserved. The run is not empty.

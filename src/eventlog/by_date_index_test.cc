@@ -1,4 +1,4 @@
-#include "services/publisher/by_date_index.h"
+#include "eventlog/by_date_index.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,6 @@
-#include "services/publisher/by_date_index.h"
+#include "eventlog/by_date_index.h"
 
+#include <charconv>
 #include <cstdio>
 
 #include "domain/json_text.h"
@@ -9,6 +10,24 @@ namespace saffron {
 void ByDateRun::Add(const Slot& slot) {
   SAFFRON_ASSERT(slots_.empty() || slots_.back().slot.Next() == slot.number());
   slots_.push_back({slot.header.shard, slot.number(), slot.header.reserved_at, slot.events.size()});
+}
+
+SlotNumber ByDateRun::LastOf(std::string_view json, std::uint32_t shard) {
+  constexpr std::string_view kName = "\"to_slot\":";
+  const std::size_t at = json.find(kName);
+  if (at == std::string_view::npos) return SlotNumber();
+  std::uint64_t to = 0;
+  std::from_chars(json.data() + at + kName.size(), json.data() + json.size(), to);
+  const bool named = json.find(SlotKey(shard, SlotNumber(to))) != std::string_view::npos;
+  return named ? SlotNumber(to) : SlotNumber();
+}
+
+ByDateRun ByDateRun::From(SlotNumber slot) const {
+  ByDateRun part;
+  for (const Entry& entry : slots_) {
+    if (slot <= entry.slot) part.slots_.push_back(entry);
+  }
+  return part;
 }
 
 std::string ByDateRun::Key() const {
