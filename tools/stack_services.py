@@ -41,8 +41,8 @@ def free_port():
 class Service:
     """One process; its log is appended to over all its runs."""
 
-    def __init__(self, command, environment, folder, number=1):
-        self.command_name = command
+    def __init__(self, command, environment, folder, number=1, program=PROGRAM):
+        self.program, self.command_name = program, command
         self.name = command if number == 1 else f"{command}-{number}"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -54,7 +54,7 @@ class Service:
         with open(self.log, "ab") as log:
             self.process = subprocess.Popen(
                 # It must not outlive us, however we end.
-                ["setpriv", "--pdeathsig", "KILL", PROGRAM,
+                ["setpriv", "--pdeathsig", "KILL", self.program,
                  self.command_name, "--listen", f"127.0.0.1:{self.port}"],
                 env=self.environment, stdout=log, stderr=log, start_new_session=True)
         return self

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <bit>
 #include <compare>
 #include <cstdint>
 #include <functional>
@@ -35,9 +36,21 @@ class Uuid {
   }
   bool is_nil() const { return *this == Uuid(); }
 
-  friend auto operator<=>(const Uuid&, const Uuid&) = default;
+  friend bool operator==(const Uuid&, const Uuid&) = default;
+  friend std::strong_ordering operator<=>(const Uuid& a, const Uuid& b) {
+    return a.Words() <=> b.Words();
+  }
 
  private:
+  // In the order of the bytes: two comparisons instead of a call of memcmp.
+  std::array<std::uint64_t, 2> Words() const {
+    auto words = std::bit_cast<std::array<std::uint64_t, 2>>(bytes_);
+    if constexpr (std::endian::native == std::endian::little) {
+      for (std::uint64_t& word : words) word = __builtin_bswap64(word);
+    }
+    return words;
+  }
+
   std::array<std::uint8_t, 16> bytes_{};
 };
 

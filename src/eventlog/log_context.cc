@@ -64,14 +64,23 @@ Result<SlotNumber> HighestSlot(LogContext& context, SlotNumber after) {
   }
 }
 
+namespace {
+
+Result<SlotPtr> Decode(LogContext& context, std::string bytes, SlotNumber slot) {
+  if (context.decode) return context.decode(std::move(bytes), slot);
+  SAFFRON_ASSIGN(Slot decoded,
+                 DecodeSlot(std::move(bytes), context.format.log, context.shard, slot));
+  return SlotPtr(std::make_shared<const Slot>(std::move(decoded)));
+}
+
+}  // namespace
+
 Result<SlotPtr> ReadSlot(LogContext& context, SlotNumber slot) {
   if (SlotPtr cached = context.cache.Find(slot)) return cached;
   SAFFRON_ASSIGN(StoredObject object, context.store.Get(SlotKey(context.shard, slot)));
-  SAFFRON_ASSIGN(Slot decoded,
-                 DecodeSlot(std::move(object.bytes), context.format.log, context.shard, slot));
-  auto read = std::make_shared<const Slot>(std::move(decoded));
+  SAFFRON_ASSIGN(SlotPtr read, Decode(context, std::move(object.bytes), slot));
   context.cache.Put(read);
-  return SlotPtr(read);
+  return read;
 }
 
 Result<Envelope> ReadEvent(LogContext& context, const EventLocation& location) {

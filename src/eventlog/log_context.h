@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <memory>
 #include <mutex>
@@ -72,6 +73,8 @@ struct LogContext {
   std::string writer;  // host and process incarnation: for people
   // No other process can have a PUT in flight (the directory store under its lock).
   bool exclusive = false;
+  // DecodeSlot, unless a simulation of many processes decodes the same bytes once for all of them.
+  std::function<Result<SlotPtr>(std::string bytes, SlotNumber slot)> decode{};
   // Slots that a reader of a backlog asks the store for at once.
   std::size_t reads_at_once = 1;
   SlotCache cache{16 << 20};

@@ -104,6 +104,9 @@ enum class Mutation {
   kGapBehindWhatWaits,     // what is behind a command that waits is looked for again and again
   kCommitsBeforeCaughtUp,  // ends of partitions are committed before they are caught up with
   kTellsUnreadable,        // what was caught up with is told as done before it is readable
+  kResolverTakesAgain,     // who cannot resolve what it has taken takes it again and again
+  kFailingWorkerHoldsOn,   // a worker that cannot append keeps its claims and partitions
+  kFailingWriterHoldsOn,   // a graph writer that cannot read the log keeps its lease
 };
 
 #ifdef SAFFRON_MUTATIONS

@@ -103,16 +103,20 @@ Result<bool> Resolver::Take(const BatchId& batch) {
     auto found = rows.reservations.find(batch);
     if (!Fenced(rows) || found == rows.reservations.end()) return draft.Take();
     Reservation reservation = found->second;
-    bool free =
-        reservation.retry_after_ms <= rows.now_ms || reservation.resolver == context_.writer;
-    if (Mutated(Mutation::kResolverKeepsWhatItTook)) {
-      free = reservation.resolver.empty() || reservation.resolver == context_.writer;
-    }
+    const bool ours = reservation.resolver == context_.writer;
+    bool over = reservation.retry_after_ms <= rows.now_ms;
+    // Whoever has taken it tries until its time is over. Then it is left to the others for as long
+    // again: one that cannot reach the store must not keep it from those that can.
+    bool free = ours ? !over || reservation.retry_after_ms + kTakeMs <= rows.now_ms : over;
+    if (Mutated(Mutation::kResolverKeepsWhatItTook)) free = ours || reservation.resolver.empty();
+    if (ours && Mutated(Mutation::kResolverTakesAgain)) free = over = true;
     const bool expired = reservation.expires_ms <= rows.now_ms;
     if ((!expired && !Mutated(Mutation::kTombstoneBeforeExpiry)) || !free) return draft.Take();
-    reservation.resolver = context_.writer;
-    reservation.retry_after_ms = rows.now_ms + kTakeMs;
-    draft.PutReservation(std::move(reservation));
+    if (over) {
+      reservation.resolver = context_.writer;
+      reservation.retry_after_ms = rows.now_ms + kTakeMs;
+      draft.PutReservation(std::move(reservation));
+    }
     taken = true;
     return draft.Take();
   });

@@ -126,10 +126,12 @@ bool FaultPlan::Leave(std::string_view name, const FaultStep& step) {
 
 void FaultPlan::RunLate(Duration delay, std::function<void()> body) {
   SimProcess& environment = environment_;
+  ++counts_.under_way;
   late_tasks_.Spawn(
       "late", [&environment, &counts = counts_, era = counts_.era, delay, body = std::move(body)] {
         environment.SleepFor(delay);
         environment.SchedulingPoint("late put");
+        --counts.under_way;
         if (counts.era == era) body();  // in the same step: power is not cut in between
       });
 }

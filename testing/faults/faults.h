@@ -79,6 +79,7 @@ struct FaultCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(FaultKind::kCount)> by_kind{};
   std::map<std::pair<std::string, FaultKind>, std::uint64_t> by_call;
   std::uint64_t calls = 0;
+  std::uint64_t under_way = 0;  // late effects that have not landed
   // Late effects of an earlier one are gone: everything lost power in between.
   std::uint64_t era = 0;
 

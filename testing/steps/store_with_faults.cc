@@ -13,6 +13,9 @@ namespace {
 // Beyond the shortest reservation, 1 s: what is slow or late may meet a tombstone.
 constexpr std::uint32_t kLongestDelayMs = 1500;
 constexpr std::string_view kSilentWhile = "silent-while:";
+constexpr std::string_view kRefusesWhile = "refuses-while:";
+
+bool IsThere(const std::string& path) { return !path.empty() && std::filesystem::exists(path); }
 
 }  // namespace
 
@@ -24,6 +27,10 @@ Result<StoreFaults> StoreFaults::Parse(const std::string& text) {
   }
   if (text.starts_with(kSilentWhile)) {
     faults.silent_while = text.substr(kSilentWhile.size());
+    return faults;
+  }
+  if (text.starts_with(kRefusesWhile)) {
+    faults.refuses_while = text.substr(kRefusesWhile.size());
     return faults;
   }
   const std::size_t colon = text.find(':');
@@ -47,16 +54,13 @@ std::uint32_t StoreWithFaults::Below(std::uint32_t bound) {
 }
 
 StoreWithFaults::Fault StoreWithFaults::Draw(std::uint32_t kinds) {
-  if (kinds == kFaults && Silent()) return Fault::kLostAnswer;
+  if (kinds == kFaults && IsThere(faults_.silent_while)) return Fault::kLostAnswer;
+  if (kinds == kFaults && IsThere(faults_.refuses_while)) return Fault::kRefused;
   std::lock_guard<std::mutex> held(mutex_);
   if (random_.Below(1000) >= faults_.per_mille) return Fault::kNone;
   const std::uint32_t kind = random_.Below(kinds);
   ++drawn_[kind];
   return static_cast<Fault>(kind);
-}
-
-bool StoreWithFaults::Silent() const {
-  return !faults_.silent_while.empty() && std::filesystem::exists(faults_.silent_while);
 }
 
 void StoreWithFaults::Delay() {

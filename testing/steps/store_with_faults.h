@@ -23,9 +23,10 @@ struct StoreFaults {
   std::uint64_t seed = 1;
   std::uint32_t per_mille = 0;  // of the calls
   bool ignores_conditions = false;
-  std::string silent_while;  // a path: while it is there, writes are done and their answers lost
+  // Paths. While one is there, of all writes the answers are lost, or all writes are refused.
+  std::string silent_while, refuses_while;
 
-  // "SEED:PER_MILLE", "ignores-conditions", or "silent-while:PATH".
+  // "SEED:PER_MILLE", "ignores-conditions", "silent-while:PATH", or "refuses-while:PATH".
   static Result<StoreFaults> Parse(const std::string& text);
 };
 
@@ -55,7 +56,6 @@ class StoreWithFaults final : public ObjectStore {
                                                               "lost-answer", "late"};
 
   Fault Draw(std::uint32_t kinds);
-  bool Silent() const;
   std::uint32_t Below(std::uint32_t bound);
   void Delay();
   template <class Answer>

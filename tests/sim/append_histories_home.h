@@ -108,7 +108,7 @@ class AppendHistories : public testing::Test {
     writer.plan().Script(
         {.call = kPut, .before = [&writer, pause] { writer.process().PauseFor(pause); }});
   }
-  DecodedLog Decoded() { return DecodedLog(world.store, world.format); }
+  DecodedLog Decoded() { return DecodedLog(world.store, DecoderOf(world.format)); }
   std::uint64_t Slots() { return CheckLog(Decoded(), {}, {}).slots; }
   std::uint64_t Tombstones() { return CheckLog(Decoded(), {}, {}).tombstones; }
   bool Fenced() {

@@ -133,6 +133,25 @@ TEST_F(AppendHistories, A16_NothingWaitsForAResolverThatHangs) {
   EXPECT_LT(world.sim().Now() - began, seconds(5));
 }
 
+// A process is cut off from the store, but not from the registry: its resolver takes what it cannot
+// settle, and must leave it to another one.
+TEST_F(AppendHistories, A23_NothingWaitsForAResolverThatIsCutOffFromTheStore) {
+  Writer& dying = StartReady("dying");
+  dying.plan().Script({.call = kPut, .before = [&] { world.Crash(dying); }});
+  const AppendItem command = Create("a");
+  EXPECT_EQ(Call(dying, command, kWhileReserved).code, AppendCode::kUnknown);
+  Writer& cut_off = StartReady("cut off");
+  int tried = 0;
+  for (int i = 0; i < 200; ++i) {
+    cut_off.plan().Script(
+        {.call = kPut, .fault = FaultKind::kFailBefore, .before = [&] { ++tried; }});
+  }
+  RunUntil([&] { return tried > 0; });
+  Writer& other = StartReady("other");
+  EXPECT_EQ(Commit(other, command), 1u);
+  EXPECT_LT(tried, 100) << "it is cut off all the time";
+}
+
 // Both are in one batch: the second is refused because of the first, and then the batch is undone.
 TEST_F(AppendHistories, A21_ARefusalBecauseOfItsOwnBatchWaitsForTheCommit) {
   Writer& slow = StartReady("slow");

@@ -124,7 +124,7 @@ RunReport History::Judge(TaskGroup& clients) {
   if (end.end != RunEnd::kPredicate) {
     report.violations.push_back("no progress after the faults ended: " + end.report);
   }
-  DecodedLog log(world_.store, world_.format);
+  DecodedLog log(world_.store, DecoderOf(world_.format));
   std::vector<std::string> registry = CheckRegistry(log, world_.registry);
   world_.StopAll();
   clients.JoinAll();

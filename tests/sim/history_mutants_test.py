@@ -36,6 +36,8 @@ CAUGHT_BY = {
     "SlotWithoutReservation": ["AppendHistories.A10_*"],
     "NoMarks": ["BusyAggregates.A11_*"],
     "ResolverKeepsWhatItTook": ["AppendHistories.A16_*"],
+    "ResolverTakesAgain": ["AppendHistories.A23_*"],
+    "FailingWriterHoldsOn": ["GraphWriterTest.A23_*"],
     "SettlingLowersNumbers": ["FenceHistories.A17_ALate*"],
     "FenceTombstoneIsForeign": ["FenceHistories.A18_ALateLane*"],
     "EveryoneFences": ["FenceHistories.A18_Several*"],

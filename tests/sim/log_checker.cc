@@ -97,6 +97,13 @@ class Judge {
 
 }  // namespace
 
+SlotDecoder DecoderOf(const EventLogFormat& format) {
+  return [format](std::string bytes, SlotNumber slot) -> Result<SlotPtr> {
+    SAFFRON_ASSIGN(Slot decoded, DecodeSlot(std::move(bytes), format.log, 0, slot));
+    return SlotPtr(std::make_shared<const Slot>(std::move(decoded)));
+  };
+}
+
 void DecodedLog::Update() {
   std::map<SlotNumber, Entry> before = std::move(slots_);
   slots_.clear();
@@ -107,8 +114,7 @@ void DecodedLog::Update() {
     if (known != before.end() && known->second.bytes == object.bytes) {
       slots_.insert(before.extract(known));
     } else {
-      slots_.emplace(*number,
-                     Entry{object.bytes, DecodeSlot(*object.bytes, format_.log, 0, *number)});
+      slots_.emplace(*number, Entry{object.bytes, decode_(*object.bytes, *number)});
     }
   }
 }
@@ -124,11 +130,11 @@ LogVerdict CheckLog(const DecodedLog& log, const std::vector<ToldCommitted>& tol
       verdict.violations.push_back("a gap before slot " + std::to_string(number.value));
     }
     last = number;
-    const Result<Slot>& slot = entry.slot;
-    if (!slot.ok()) {
-      verdict.violations.push_back(slot.error().ToString());
+    if (!entry.slot.ok()) {
+      verdict.violations.push_back(entry.slot.error().ToString());
       continue;
     }
+    const SlotPtr& slot = *entry.slot;
     verdict.tombstones += slot->header.tombstone;
     for (const LoggedEvent& event : slot->events) judge.Add(event);
   }
@@ -144,10 +150,9 @@ std::vector<std::string> CheckRegistry(const DecodedLog& log, const MemoryRegist
   std::map<AggregateKey, AggregateRow> aggregates;
   std::size_t commands = 0;
   for (const auto& [number, entry] : log.slots()) {
-    const Result<Slot>& slot = entry.slot;
-    if (!slot.ok()) continue;
+    if (!entry.slot.ok()) continue;
     if (rows->control.next_slot <= number) violations.push_back("the registry lags the log");
-    for (const LoggedEvent& event : slot->events) {
+    for (const LoggedEvent& event : (*entry.slot)->events) {
       const Envelope& envelope = event.envelope;
       AggregateRow& row = aggregates[envelope.aggregate];
       auto index = rows->commands.find(envelope.metadata.command_id);

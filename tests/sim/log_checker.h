@@ -2,10 +2,12 @@
 // test and small enough to be read in one sitting.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "adapters/memory/memory_object_store.h"
@@ -29,15 +31,19 @@ struct LogVerdict {
   std::uint64_t slots = 0, tombstones = 0, commands = 0, outcomes = 0;
 };
 
+// DecodeSlot of the log, for who has not done it already.
+using SlotDecoder = std::function<Result<SlotPtr>(std::string bytes, SlotNumber slot)>;
+SlotDecoder DecoderOf(const EventLogFormat& format);
+
 // What lies in the slots of a store, decoded once for all who judge it. The store outlives it.
 class DecodedLog {
  public:
   struct Entry {
     std::shared_ptr<const std::string> bytes;
-    Result<Slot> slot;
+    Result<SlotPtr> slot;
   };
-  DecodedLog(const MemoryObjectStore& store, const EventLogFormat& format)
-      : store_(store), format_(format) {
+  DecodedLog(const MemoryObjectStore& store, SlotDecoder decode)
+      : store_(store), decode_(std::move(decode)) {
     Update();
   }
   // Decodes what is new in the store, or lies there instead.
@@ -46,7 +52,7 @@ class DecodedLog {
 
  private:
   const MemoryObjectStore& store_;
-  const EventLogFormat format_;
+  const SlotDecoder decode_;
   std::map<SlotNumber, Entry> slots_;
 };
 

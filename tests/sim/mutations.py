@@ -38,6 +38,8 @@ SIMULATED = {
     "GraphPositionByRegistry": ("pipeline", 50),
     "NoSweep": ("pipeline", 4000),
     "OffsetsBeforeOutcomes+NoSweep": ("pipeline", 2000),
+    "ResolverTakesAgain": ("pipeline", 100),
+    "FailingWorkerHoldsOn": ("pipeline", 100),
     "TakeAtOnce+SecondOutcome": ("pipeline", 50),
     "LeaseTakenEarly+GraphIgnoresEpochs+SinksIgnoreVersions": ("pipeline", 200),
     "TombstoneBeforeExpiry+TakeAny412AsCommitted": ("pipeline", 50),

@@ -156,7 +156,7 @@ std::map<AggregateKey, Last> LastOutcomes(const std::vector<JudgedEvent>& events
 std::vector<JudgedEvent> EventsOf(const DecodedLog& log) {
   std::vector<JudgedEvent> events;
   for (const auto& [number, entry] : log.slots()) {
-    const Slot& slot = entry.slot.value();
+    const Slot& slot = *entry.slot.value();
     for (const LoggedEvent& event : slot.events) events.push_back({event, slot.LineOf(event)});
   }
   return events;

@@ -256,7 +256,7 @@ void PipelineHistory::MakeOntology() {
 void PipelineHistory::Client() {
   SimProcess& self = world_.environment();
   for (std::uint32_t i = 0; i < plan_.requests && !self.StopRequested(); ++i) {
-    self.SleepFor(milliseconds(world_.Below(500)));
+    self.SleepFor(world_.Below(1000) * plan_.LongestThought() / 1000);
     const std::uint32_t what = world_.Below(12);
     if (what == 0) {
       Burst();

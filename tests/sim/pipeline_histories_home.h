@@ -71,7 +71,7 @@ class PipelineHistories : public testing::Test {
   void TearDown() override {
     if (!damaged.empty()) world.sim().RunFor(seconds(4));  // the publisher looks at the bus
     Settle();
-    DecodedLog log(world.store, world.format);
+    DecodedLog log(world.store, world.decoder());
     EXPECT_THAT(JudgePipeline(world, log, damaged), testing::IsEmpty());
     world.StopAll();
     log.Update();

@@ -28,6 +28,8 @@ constexpr std::string_view kTopics[] = {kDatabaseCommandsTopic, kOntologyCommand
 
 // Faults have ended so long ago at the latest when everything is settled.
 constexpr Duration kSettlesWithin = seconds(90);
+// After a publisher's lease and its interval of looking at the bus.
+constexpr Duration kNoticedWithin = seconds(8);
 
 }  // namespace
 
@@ -244,6 +246,7 @@ void PipelineHistory::Operate(PipelineNode& node) {
 // What is not settled when it must be; empty: everything is.
 std::string PipelineHistory::Settle(PipelineNode& node) {
   const Duration healed = world_.sim().Now();
+  Duration landed = healed;
   TaskGroup operators(node.process());
   std::string unsettled = "the clients are not done";
   bool operating = false;
@@ -255,9 +258,10 @@ std::string PipelineHistory::Settle(PipelineNode& node) {
       operating = true;
       operators.Spawn("operator", [this, &node] { Operate(node); });
     }
-    // Late puts land, losses of the bus are noticed.
-    const bool quiet = world_.sim().Now() > healed + seconds(13);
-    if (clients_done_ && quiet) unsettled = world_.Unsettled();
+    if (world_.counts.under_way > 0) landed = world_.sim().Now();
+    // What was late, and losses of the bus, have been noticed.
+    const bool noticed = world_.sim().Now() > landed + kNoticedWithin;
+    if (clients_done_ && noticed) unsettled = world_.Unsettled();
   }
   report_.settled_after = world_.sim().Now() - healed;
   if (unsettled.empty()) CheckStatuses(node);
@@ -295,6 +299,7 @@ PipelineReport PipelineHistory::Execute() {
   clients.Spawn("clients", [this] { Clients(); });
   if (RunChaos()) {
     world_.Heal();
+    if (plan_.cut_off > 0) world_.CutOff(plan_.cut_off);
     const std::string unsettled = Settle(world_.Start("last", kAllRoles));
     if (!unsettled.empty()) {
       report_.violations.push_back("no progress after the faults ended: " + unsettled);

@@ -83,7 +83,7 @@ class PipelineHistory {
 
   const PipelinePlan plan_;
   PipelineWorld world_;
-  DecodedLog log_{world_.store, world_.format};
+  DecodedLog log_{world_.store, world_.decoder()};
   PipelineReport report_;
   std::vector<ToldCommitted> told_;
   std::vector<EventId> refused_;

@@ -147,7 +147,14 @@ PipelinePlan PipelinePlan::Draw(std::uint64_t seed) {
   }
   plan.calm_after = milliseconds(draw.Below(2000));
   if (draw.Below(4) == 0) plan.prune_ms = 1 + draw.Below(draw.Below(2) == 0 ? 100 : 5000);
+  if (draw.Below(4) == 0) plan.cut_off = 1 + draw.Below(1000);
   return plan;
+}
+
+Duration PipelinePlan::LongestThought() const {
+  Duration disturbed = calm_after;
+  for (const PlannedDisturbance& one : disturbances) disturbed += one.after;
+  return std::min<Duration>(milliseconds(500), disturbed / std::max(1u, requests));
 }
 
 }  // namespace saffron

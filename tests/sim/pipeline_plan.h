@@ -52,12 +52,18 @@ struct PipelinePlan {
   std::uint32_t skew_s = 0;              // clocks of processes are off by up to that
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::uint32_t prune_ms = 0;            // after that time claims that are done go; 0: never
+  // When the faults end, the process of that pick is cut off from the object store, for good. 0:
+  // none.
+  std::uint32_t cut_off = 0;
   FaultRates rates;
   std::vector<PlannedDisturbance> disturbances;
   Duration calm_after{0};            // the last disturbance until faults at calls end too
   std::size_t kept_trace_lines = 0;  // of the last ones; no part of the history
 
   static PipelinePlan Draw(std::uint64_t seed);
+  // How long a client thinks at most before a request, so that it makes them all, or most of them,
+  // while there are disturbances.
+  Duration LongestThought() const;
 };
 
 }  // namespace saffron

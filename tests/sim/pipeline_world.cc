@@ -57,7 +57,8 @@ PipelineWorld::PipelineWorld(const PipelineOptions& given)
       lost_answer_one_in_(given.lost_answer_one_in),
       environment_(sim_, "environment"),
       late_tasks_(environment_),
-      registry({[this] { return EngineMillis(sim_) + engine_offset_ms_; }, "engine-1"}),
+      registry({[this] { return EngineMillis(sim_) + engine_offset_ms_; }, "engine-1",
+                [this](SlotNumber slot) { TellSettled(slot); }}),
       bus(environment_, {.session_timeout = seconds(4)}) {
   EventLogFormat wanted;
   wanted.max_outstanding = given.max_outstanding;
@@ -110,7 +111,7 @@ void PipelineWorld::Stop(PipelineNode& node) {
 PipelineNode* PipelineWorld::AnyLive(std::uint32_t role) {
   std::vector<PipelineNode*> live;
   for (auto& node : nodes_) {
-    if ((node->roles_ & role) == 0) continue;
+    if ((node->roles_ & role) == 0 || node->cut_off_) continue;
     if (role == kOms ? node->serves() : node->live()) live.push_back(node.get());
   }
   return live.empty() ? nullptr : live[Below(static_cast<std::uint32_t>(live.size()))];
@@ -198,12 +199,44 @@ void PipelineWorld::Heal() {
   for (auto& node : nodes_) node->process_.Resume();
 }
 
+void PipelineWorld::CutOff(std::uint32_t pick) {
+  std::vector<PipelineNode*> live;
+  for (auto& node : nodes_) {
+    if (node->live()) live.push_back(node.get());
+  }
+  if (live.empty()) return;
+  cut_off_[static_cast<std::size_t>(Store::kObjects)] = StoreTrouble::kAway;
+  PipelineNode& node = *live[pick % live.size()];
+  node.cut_off_ = true;
+  node.plan_.Suffer(cut_off_);
+}
+
 void PipelineWorld::StopAll() {
   ending_ = true;
   for (auto& node : nodes_) Crash(*node);
   for (auto& node : nodes_) node->tasks_.JoinAll();
   environment_.Crash();
   late_tasks_.JoinAll();
+}
+
+// As the notifications of a registry that is a server; some get lost, with the others of an outage.
+void PipelineWorld::TellSettled(SlotNumber slot) {
+  if (!options.deployed) return;
+  for (auto& node : nodes_) {
+    if (node->context_ == nullptr || !node->live()) continue;
+    const bool lost = rates_.lost_answer > 0 && Below(1000) < rates_.lost_answer;
+    if (!lost) node->Hear(slot);
+  }
+}
+
+SlotDecoder PipelineWorld::decoder() {
+  return [this, decode = DecoderOf(format)](std::string bytes, SlotNumber slot) -> Result<SlotPtr> {
+    SlotPtr& known = decoded_[slot.value];
+    if (known == nullptr || known->bytes != bytes) {
+      SAFFRON_ASSIGN(known, decode(std::move(bytes), slot));
+    }
+    return known;
+  };
 }
 
 SlotNumber PipelineWorld::LastSlot() const {
@@ -270,7 +303,9 @@ PipelineNode::PipelineNode(PipelineWorld& world, std::string host, int run, std:
 void PipelineNode::Main() {
   context_ = std::make_unique<LogContext>(process_, store_, registry_, log_, world_.format, 0u,
                                           process_.name(), false);
+  context_->decode = world_.decoder();
   if (world_.options.deployed) context_->reads_at_once = 4;
+  context_->told.store(world_.options.deployed);
   while (!OpenRegistry(*context_).ok()) {
     if (!process_.SleepFor(milliseconds(100))) return;
   }
@@ -346,6 +381,12 @@ void PipelineNode::Serve(const ReadAsk& ask, Instant deadline, ReadSeen& seen) {
   seen = {true, document.version, document.lifecycle, document.document};
 }
 
+void PipelineNode::Hear(SlotNumber slot) {
+  context_->committed.Raise(slot);
+  context_->settled.Raise(slot);
+  if (append_ != nullptr) append_->Wake();
+}
+
 void PipelineNode::StartWorker(TaskGroup& services, std::string_view handler,
                                std::vector<std::string> topics) {
   CommandWorkerOptions options;
@@ -356,6 +397,9 @@ void PipelineNode::StartWorker(TaskGroup& services, std::string_view handler,
   options.terms.heartbeat_ms = 500;
   options.topics = std::move(topics);
   options.append_timeout = seconds(3);
+  options.poll = milliseconds(250);  // the bus wakes who waits
+  options.stand_back_after = seconds(6);
+  options.stand_back = seconds(3);
   options.sweep_every = world_.options.sweep_every;
   options.sweep_most = world_.options.sweep_most;
   workers_.push_back(

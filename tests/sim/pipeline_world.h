@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "adapters/memory/memory_bus.h"
@@ -21,6 +22,7 @@
 #include "services/worker/command_worker.h"
 #include "services/worker/graph_writer.h"
 #include "testing/faults/faulty_ports.h"
+#include "tests/sim/log_checker.h"
 
 namespace saffron {
 
@@ -48,7 +50,8 @@ struct PipelineOptions {
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::uint32_t skew_ms = 0;             // clocks of processes are off by up to that
   std::size_t max_queued_events = 64;
-  // As the processes of a deployment: several reads of the log at once, settling waits for more.
+  // As the processes of a deployment: several reads of the log at once, settling waits for more,
+  // and the registry tells every process of what is settled.
   bool deployed = false;
   std::size_t kept_trace_lines = 0;
   LogLevel log_level = LogLevel::kOff;  // of what the processes log to standard output
@@ -104,12 +107,17 @@ class PipelineWorld {
   std::string Unbounded();
   // No more faults: everything must settle.
   void Heal();
+  // One process reaches the object store no more, if it has not ended. It says so, and clients go
+  // to others, which must settle everything.
+  void CutOff(std::uint32_t pick);
   // Ends all processes and their fibers.
   void StopAll();
 
   // What is not settled yet, for people; empty: everything is decided and every sink is at the end.
   std::string Unsettled();
   SlotNumber LastSlot() const;
+  // Every process reads every slot, and so does who judges: the same bytes need no second look.
+  SlotDecoder decoder();
   // Everything that a topic holds now. Called by the driver.
   std::vector<BusRecord> Records(const std::string& topic);
 
@@ -120,6 +128,7 @@ class PipelineWorld {
 
   void CrashAndRestart(PipelineNode& node);
   void Mend(const std::string& key);
+  void TellSettled(SlotNumber slot);
 
   Simulation sim_;
   FaultRates rates_;
@@ -142,8 +151,9 @@ class PipelineWorld {
     MemoryObjectStore::Object whole;
     std::shared_ptr<const std::string> damaged;
   };
-  StoreTroubles troubles_{};
+  StoreTroubles troubles_{}, cut_off_{};
   std::map<std::string, DamagedObject> damaged_;
+  std::unordered_map<std::uint64_t, SlotPtr> decoded_;  // what was read last of each slot
   std::optional<MemoryGraph::Contents> kept_graph_;
   std::shared_ptr<const MemorySearch::Generation> kept_search_;
   std::int64_t engine_offset_ms_ = 0;
@@ -183,6 +193,7 @@ class PipelineNode {
   friend class PipelineWorld;
 
   void Main();
+  void Hear(SlotNumber settled);  // from the registry
   void StartOms();
   void Serve(const ReadAsk& ask, Instant deadline, ReadSeen& seen);
   void StartWorker(TaskGroup& services, std::string_view handler, std::vector<std::string> topics);
@@ -192,6 +203,7 @@ class PipelineNode {
   const std::string host_;
   const std::uint32_t roles_;
   SimProcess process_;
+  bool cut_off_ = false;
   FaultPlan plan_;
   FaultyObjectStore store_;
   FaultyAppendRegistry registry_;

@@ -43,6 +43,7 @@ constexpr Knob kKnobs[] = {
     FieldKnob<&PipelinePlan::skew_s>("skew_s", 0),
     FieldKnob<&PipelinePlan::partitions>("partitions", 1),
     FieldKnob<&PipelinePlan::prune_ms>("prune_ms", 0),
+    FieldKnob<&PipelinePlan::cut_off>("cut_off", 0),
 };
 
 // Another order of events and other draws of the clients, for the same plan.

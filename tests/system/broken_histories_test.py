@@ -25,6 +25,8 @@ NOTICED_BY = {
     "SlotWithoutReservation": ["histories_test.test_A10"],
     "ItemsOfOtherIds": ["histories_test.test_A12"],
     "RefuseBeforeCommit": ["histories_test.test_A21"],
+    "NoMarks": ["stack_test.test_6_A11"],
+    "ResolverTakesAgain": ["stack_test.test_6_A11"],
     "NoSweep": ["histories_test.test_C05"],
     "FreeWhilePending": ["histories_test.test_C06"],
     "AcceptedLifecycleCounts": ["histories_test.test_C07"],

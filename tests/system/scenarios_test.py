@@ -94,10 +94,12 @@ class Scenario(unittest.TestCase):
         return behind == 0
 
     def hold_worker(self):
-        """The worker that has something to do from here on. What would come to another one again
-        must not make that one stand still."""
+        """The worker of what a client writes next. What comes again after the start, from the
+        publisher or the bus, is consumed before that, lest another worker stand still with it."""
+        self.restart("lane.ack.after:1:pass," + HOLD_WORKER)
+        wait_for("the bus has everything", lambda: self.ask(
+            "GET", "/admin/status")["publisher"]["lag_slots"] == 0)
         wait_for("all is consumed", self.all_commands_are_consumed)
-        self.restart(HOLD_WORKER)
 
     def parked_command(self):
         """Two processes die on it; then it is parked, where two attempts are allowed."""

@@ -20,9 +20,12 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path.insert(0, os.path.dirname(__file__))
 sys.path.insert(0, str(ROOT / "tools"))
 from saffron_process import PROGRAM, Server, passed_on, run_tests, wait_for  # noqa: E402
-from stack_services import environment_of, six_services, stack_script, stop_all  # noqa: E402
+from stack_services import (Service, environment_of, six_services, stack_script,  # noqa: E402
+                            stop_all)
 
 SKIPPED = 77
+STEPS_PROGRAM = os.environ.get("SAFFRON_STEPS_PROGRAM",
+                               str(ROOT / "build/release/testing/steps/saffron_steps"))
 ORDERS = 400
 ITEM = {"id": "Item", "properties": [
     {"name": "item_id", "type": "string", "required": True, "primary_key": True},
@@ -75,6 +78,25 @@ class Writer(threading.Thread):
                 self.updated += 1
         except AssertionError as failure:
             self.failure = failure
+
+
+class Refused(threading.Thread):
+    """Asks for an instance again and again, at an OMS whose store refuses every write."""
+
+    def __init__(self, oms, name):
+        super().__init__(daemon=True)
+        self.oms, self.name_of_item, self.refused, self.told = oms, name, 0, None
+        self.start()
+
+    def run(self):
+        while self.told in (None, 503):
+            try:
+                self.told = self.oms.ask("POST", "/api/v1/instances/busy/async/Item/create",
+                                         {"data": {"item_id": self.name_of_item}},
+                                         {"Idempotency-Key": self.name_of_item})[0]
+                self.refused += self.told == 503
+            except OSError:
+                self.told = None
 
 
 class StackTest(unittest.TestCase):
@@ -233,7 +255,38 @@ class StackTest(unittest.TestCase):
         self.assertEqual(worker.ask("GET", "/")[1]["service"], "instance-worker")
         self.assertEqual(worker.ask("GET", "/api/v1/database/list")[0], 404)
 
-    def test_6_a_server_that_is_named_and_not_there_is_an_error(self):
+    def test_6_A11_a_transaction_over_busy_aggregates_gets_in(self):
+        """Some of sixteen are always reserved by batches of another OMS that come to nothing."""
+        names = [f"B-{i}" for i in range(16)]
+        refuses = os.path.join(self.folder.name, "refuses")
+        one = {**self.environment, "SAFFRON_RESERVATION_SECONDS": "1"}
+        other = {**one, "SAFFRON_REQUEST_TIMEOUT_SECONDS": "2", "SAFFRON_APPEND_LANES": "16",
+                 "SAFFRON_STORE_FAULTS": "refuses-while:" + refuses}
+        oms = [Service("oms", environment, self.folder.name, number, STEPS_PROGRAM).start()
+               for number, environment in ((3, one), (4, other))]
+        self.addCleanup(stop_all, oms)
+        for service in oms:
+            service.wait_ready()
+        self.assertEqual(oms[0].ask("POST", "/api/v1/database/create?wait=30",
+                                    {"name": "busy"})[0], 200)
+        self.assertEqual(oms[0].ask("POST", "/api/v1/database/busy/ontology?wait=30",
+                                    ITEM)[0], 200)
+        pathlib.Path(refuses).touch()
+        clients = [Refused(oms[1], name) for name in names]
+        wait_for("all are busy", lambda: all(client.refused > 1 for client in clients), 60)
+        status, answer = oms[0].ask(
+            "POST", "/api/v1/transactions?db=busy&wait=20", {"commands": [
+                {"op": "create", "class": "Item", "id": name, "data": {"item_id": name}}
+                for name in names]})
+        self.assertEqual(status, 200, answer)
+        os.remove(refuses)
+        for client in clients:
+            client.join(60)
+            self.assertEqual(client.told, 409)
+        wait_for("the stores are what the log says", self.clean_report, 60)
+        print(f"refused {sum(client.refused for client in clients)} times meanwhile")
+
+    def test_7_a_server_that_is_named_and_not_there_is_an_error(self):
         for variable, text in (("MINIO_ENDPOINT_URL", "http://127.0.0.1:9"),
                                ("POSTGRES_URL", "postgresql://u:s3cret@127.0.0.1:9/d"),
                                ("KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:9"),
@@ -246,7 +299,7 @@ class StackTest(unittest.TestCase):
             self.assertNotIn("s3cret", done.stderr)
             self.assertNotIn("started", done.stderr)
 
-    def test_7_every_process_stops_gracefully(self):
+    def test_8_every_process_stops_gracefully(self):
         for service in self.services:
             code, seconds = service.stop()
             self.assertEqual(code, 0, service.tail())
@@ -264,6 +317,11 @@ def set_up():
     except BaseException:
         StackTest.tearDownClass()
         raise
+
+
+def setUpModule():
+    if not StackTest.services and not set_up():
+        raise unittest.SkipTest("the servers cannot be had here")
 
 
 if __name__ == "__main__":

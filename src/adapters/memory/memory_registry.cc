@@ -44,7 +44,9 @@ void MemoryRegistry::Rows::DeleteCommand(const EventId& id) {
 }
 
 MemoryRegistry::MemoryRegistry(Options options)
-    : now_ms_(std::move(options.now_ms)), live_incarnation_(std::move(options.live_incarnation)) {
+    : now_ms_(std::move(options.now_ms)),
+      settled_(std::move(options.settled)),
+      live_incarnation_(std::move(options.live_incarnation)) {
   SAFFRON_ASSERT(now_ms_ != nullptr);
 }
 
@@ -125,10 +127,19 @@ void MemoryRegistry::Apply(const RegistryWrite& write, std::int64_t now_ms) {
 }
 
 Status MemoryRegistry::Transact(const RegistryRead& read, const AppendRegistry::Decide& decide) {
-  std::lock_guard lock(mutex_);
-  for (const EventId& id : read.fresh_commands) SAFFRON_ASSERT(!rows_.commands.contains(id));
-  const RegistryRows rows = Select(read);
-  Apply(decide(rows), rows.now_ms);
+  SlotNumber settled;
+  {
+    std::lock_guard lock(mutex_);
+    for (const EventId& id : read.fresh_commands) SAFFRON_ASSERT(!rows_.commands.contains(id));
+    const RegistryRows rows = Select(read);
+    const RegistryWrite write = decide(rows);
+    for (const BatchId& batch : write.delete_reservations) {
+      const auto row = rows_.reservations.find(batch);
+      if (row != rows_.reservations.end()) settled = std::max(settled, row->second.slot);
+    }
+    Apply(write, rows.now_ms);
+  }
+  if (settled_ && settled > SlotNumber()) settled_(settled);
   return Ok();
 }
 

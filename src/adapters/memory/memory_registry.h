@@ -32,6 +32,8 @@ class MemoryRegistry final : public AppendRegistry, public ClaimRegistry {
   struct Options {
     std::function<std::int64_t()> now_ms;  // required
     std::string live_incarnation = "memory-1";
+    // Told the highest slot of those that a Transact has settled, after it.
+    std::function<void(SlotNumber)> settled = nullptr;
   };
   explicit MemoryRegistry(Options options);
 
@@ -104,6 +106,7 @@ class MemoryRegistry final : public AppendRegistry, public ClaimRegistry {
   void Apply(const DoneClaim& done, std::int64_t now_ms);
 
   const std::function<std::int64_t()> now_ms_;
+  const std::function<void(SlotNumber)> settled_;
   // Shared with the locks given out, which may outlive the registry.
   const std::shared_ptr<std::atomic<bool>> fence_held_ = std::make_shared<std::atomic<bool>>(false);
   mutable std::mutex mutex_;

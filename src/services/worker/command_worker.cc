@@ -28,22 +28,43 @@ CommandWorker::CommandWorker(LogContext& context, AppendLog& log, ClaimRegistry&
 
 void CommandWorker::Run() {
   Runtime& runtime = context_.runtime;
+  Instant worked_at = runtime.Now();
   int failures = 0;
   while (!runtime.StopRequested()) {
     Result<bool> worked = Step();
     health_.Note(worked);
     if (worked.ok()) {
       failures = 0;
+      worked_at = runtime.Now();
       continue;
     }
     if (++failures == 1) {
       context_.log.Warning("worker_paused", {{"handler", options_.terms.handler},
                                              {"error", worked.error().ToString()}});
     }
+    const bool alone = context_.exclusive || Mutated(Mutation::kFailingWorkerHoldsOn);
+    if (!alone && runtime.Now() > worked_at + options_.stand_back_after) {
+      StandBack();
+      worked_at = runtime.Now();
+    }
     std::uint64_t ceiling_ms = 20ULL << std::min(failures, 6);
     runtime.SleepFor(milliseconds(5 + runtime.RandomBelow(ceiling_ms)));
   }
   ReleaseClaims();
+}
+
+// Another one may reach what this one cannot: it gets the claims and the partitions. If nobody
+// comes this one has them again after the pause.
+void CommandWorker::StandBack() {
+  context_.log.Warning("worker_stands_back",
+                       {{"handler", options_.terms.handler}, {"waiting_commands", waiting_tasks_}});
+  ReleaseClaims();
+  consumer_.reset();
+  progress_.clear();
+  waiting_.clear();
+  waiting_tasks_ = 0;
+  if (metrics_ != nullptr) metrics_->Waiting(0);
+  context_.runtime.SleepFor(options_.stand_back);
 }
 
 Result<bool> CommandWorker::Step() {
@@ -265,6 +286,10 @@ Result<bool> CommandWorker::Decide(Round& round) {
       log_.AppendEach(std::move(requests), context_.runtime.Now() + options_.append_timeout);
   SAFFRON_STEP("worker.append.after");
   for (std::size_t i = 0; i < answers.size(); ++i) Settle(deciding[i], answers[i], outcomes[i]);
+  const bool outage = std::all_of(answers.begin(), answers.end(), [](const AppendAnswer& answer) {
+    return answer.code == AppendCode::kTimedOut || answer.code == AppendCode::kUnknown;
+  });
+  if (outage) return Unavailable("no outcome could be appended in time");
   return true;
 }
 

@@ -35,6 +35,9 @@ struct CommandWorkerOptions {
   Duration sweep_every = seconds(60);
   std::size_t sweep_most = 2000;  // commands taken from the work list at once
   Duration poll = milliseconds(100);
+  // Where others run: after so long without success they get what this one has, for so long.
+  Duration stand_back_after = seconds(30);
+  Duration stand_back = seconds(10);
 };
 
 class CommandWorkerMetrics {
@@ -95,6 +98,7 @@ class CommandWorker {
     ClaimRows rows;
   };
 
+  void StandBack();
   Status EnsureSubscribed();
   Status Receive();
   Status SweepIfDue();

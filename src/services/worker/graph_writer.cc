@@ -46,13 +46,21 @@ GraphWriter::GraphWriter(LogContext& context, GraphStore& graph, ClaimRegistry& 
 
 void GraphWriter::Run() {
   Duration backoff = kFirstBackoff;
+  Instant worked_at = runtime_.Now();
   while (!runtime_.StopRequested()) {
     Result<Progress> step = Step();
     if (step.ok()) {
       backoff = kFirstBackoff;
+      worked_at = runtime_.Now();
       continue;
     }
     context_.log.Warning("graph_writer.step_failed", {{"error", step.error().ToString()}});
+    // Another one may reach what this one cannot. If nobody comes it takes the lease again.
+    const bool alone = context_.exclusive || Mutated(Mutation::kFailingWriterHoldsOn);
+    if (writing_ && !alone && runtime_.Now() > worked_at + options_.lease) {
+      lease_.Release();
+      StandBy("it has failed for as long as a lease");
+    }
     runtime_.SleepFor(backoff);
     backoff = std::min(backoff * 2, kLongestBackoff);
   }

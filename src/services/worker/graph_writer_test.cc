@@ -239,6 +239,23 @@ TEST(GraphWriterTest, AnOutageIsShownAndSurvived) {
   world.ExpectGraphIsFoldOfLog();
 }
 
+// One process is cut off from the log, with which it renews no lease: another one must write.
+TEST(GraphWriterTest, A23_AWriterThatIsCutOffFromTheLogGivesTheLeaseUp) {
+  GraphWorld world(8);
+  world.Append(5);
+  GraphProcess first(world, "first");
+  RunUntilFolded(world, first);
+  GraphProcess second(world, "second");
+  StoreTroubles troubles{};
+  troubles[static_cast<std::size_t>(Store::kObjects)] = StoreTrouble::kAway;
+  first.plan.Suffer(troubles);
+  world.Append(5);
+  world.simulation.RunFor(seconds(30));  // five times the lease
+  EXPECT_TRUE(second.writer->writing());
+  EXPECT_FALSE(first.writer->writing());
+  world.ExpectGraphIsFoldOfLog();
+}
+
 TEST(GraphWriterTest, AnUnknownOutcomeIsLookedUpNotTakenForACommit) {
   GraphWorld world(5);
   HookedGraph hooked(world.graph);
