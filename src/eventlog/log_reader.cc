@@ -58,6 +58,7 @@ void LogReader::ReadAhead(SlotNumber next) {
       if (!slots_.Push(std::move(read.front()), Instant::Max())) return;
       read.erase(read.begin());
     }
+    failing_.store(!read.empty() && !read.front().Is(Code::kNotFound));
     if (read.empty()) continue;
     Result<SlotPtr> slot = std::move(read.front());  // what came behind it is read again
     const bool absent = slot.Is(Code::kNotFound);
@@ -81,6 +82,8 @@ Result<std::vector<SlotPtr>> LogReader::Read(std::size_t max_events, Instant dea
     if (slot == nullptr) {
       std::optional<Result<SlotPtr>> popped =
           slots_.Pop(read.empty() ? deadline : context_.runtime.Now());
+      // A store that takes long to fail tells of it seldom.
+      if (!popped && read.empty() && failing_.load()) return Unavailable("the log is out of reach");
       if (!popped) return read;
       if (!popped->ok()) {
         failure_waits_.store(false);

@@ -28,7 +28,7 @@ class LogReader {
 
   // What follows, tombstones too: at most `max_events` and `max_read_bytes` (but one slot at
   // least), nothing when the deadline has passed. An error (kCorrupt, kUnavailable) is of the next
-  // slot; reading goes on trying and the next call may succeed.
+  // slot, and comes with each call until it could be read; reading goes on trying.
   Result<std::vector<SlotPtr>> Read(std::size_t max_events, Instant deadline);
   SlotNumber next() const { return next_; }
   // The last Read left a slot that it could have given, for its limits.
@@ -46,6 +46,7 @@ class LogReader {
   SlotNumber next_;
   Channel<Result<SlotPtr>> slots_;
   std::atomic<bool> failure_waits_{false};  // in slots_, behind what was read before it
+  std::atomic<bool> failing_{false};        // the last look was in vain
   SlotPtr held_back_;
   TaskGroup tasks_;
 };

@@ -104,10 +104,14 @@ Result<bool> Resolver::Take(const BatchId& batch) {
     if (!Fenced(rows) || found == rows.reservations.end()) return draft.Take();
     Reservation reservation = found->second;
     const bool ours = reservation.resolver == context_.writer;
-    bool over = reservation.retry_after_ms <= rows.now_ms;
-    // Whoever has taken it tries until its time is over. Then it is left to the others for as long
-    // again: one that cannot reach the store must not keep it from those that can.
-    bool free = ours ? !over || reservation.retry_after_ms + kTakeMs <= rows.now_ms : over;
+    // Since the time of whoever has taken it was over; before that, negative. A time beyond what
+    // anybody is given is of a clock that was wrong.
+    const std::int64_t over_ms = rows.now_ms - reservation.retry_after_ms;
+    bool over = over_ms >= 0 || over_ms < -kTakeMs;
+    // It is left to the others for as long again: one that cannot reach the store must not keep it
+    // from those that can.
+    const bool rests = ours && over_ms >= 0 && over_ms < kTakeMs && !context_.exclusive;
+    bool free = (ours || over) && !rests;
     if (Mutated(Mutation::kResolverKeepsWhatItTook)) free = ours || reservation.resolver.empty();
     if (ours && Mutated(Mutation::kResolverTakesAgain)) free = over = true;
     const bool expired = reservation.expires_ms <= rows.now_ms;

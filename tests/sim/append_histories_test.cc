@@ -60,7 +60,7 @@ TEST_F(AppendHistories, AnIdIsFreshOnlyOnce) {
   Writer& writer = StartReady("w");
   AppendRequest request{.items = {Create("a")}, .checks = {}, .fresh = true};
   writer.plan().Script({.call = kTransact, .fault = FaultKind::kLostAnswer});
-  for (int i = 0; i < 60; ++i) {
+  for (int i = 0; i < 50; ++i) {
     writer.plan().Script({.call = "registry.read", .fault = FaultKind::kFailBefore});
     writer.plan().Script({.call = kPut, .fault = FaultKind::kFailBefore});
   }

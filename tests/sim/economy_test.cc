@@ -17,6 +17,7 @@ TEST(Economy, WhereNothingFailsNothingIsUndoneOrTakenOver) {
     plan.rates.slow_max = slow_max;
     plan.lost_answer_one_in = 0;
     plan.disturbances.clear();
+    plan.cut_off = 0;
     plan.calm_after = seconds(8);  // clients take that long
     PipelineHistory history(plan);
     EXPECT_THAT(history.Execute().violations, testing::IsEmpty());

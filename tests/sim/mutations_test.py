@@ -42,7 +42,9 @@ def explore(program, names, world, first, seeds):
                "--minutes", str(MINUTES), "--shrink-runs", "0", "--mutation", names]
     ran = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     found = re.search(r"caught at seed (\d+): (.*)", ran.stdout)
-    return (int(found.group(1)), found.group(2)) if found else None
+    if not found or "ended by signal: Segm" in found.group(2):  # of the simulation, not of a rule
+        return None
+    return int(found.group(1)), found.group(2)
 
 
 def short(violation):

@@ -224,12 +224,14 @@ void PipelineHistory::CheckBounds() {
   if (!unbounded.empty()) report_.violations.push_back(unbounded);
 }
 
-// Something could not be read, or processes died as often on a command as it is tried.
+// Something could not be read, or processes died as often on a command as it is tried, or handed it
+// to and fro: one that is cut off is busy with it for as long as a claim lasts here.
 bool PipelineHistory::MayBeParked() const {
   const FaultCounts& counts = world_.counts;
   const std::uint64_t at_calls =
       counts.Of(FaultKind::kCrashBefore) + counts.Of(FaultKind::kCrashAfter);
-  return damaged_ || at_calls + crashes_ + world_.power_cuts >= ClaimTerms().max_attempts;
+  return damaged_ || plan_.cut_off > 0 ||
+         at_calls + crashes_ + world_.power_cuts >= ClaimTerms().max_attempts;
 }
 
 void PipelineHistory::Operate(PipelineNode& node) {

@@ -222,10 +222,11 @@ void PipelineWorld::StopAll() {
 // As the notifications of a registry that is a server; some get lost, with the others of an outage.
 void PipelineWorld::TellSettled(SlotNumber slot) {
   if (!options.deployed) return;
-  for (auto& node : nodes_) {
-    if (node->context_ == nullptr || !node->live()) continue;
+  for (std::size_t i = 0; i < nodes_.size(); ++i) {  // others are started while one hears
+    PipelineNode& node = *nodes_[i];
+    if (node.context_ == nullptr || !node.live()) continue;
     const bool lost = rates_.lost_answer > 0 && Below(1000) < rates_.lost_answer;
-    if (!lost) node->Hear(slot);
+    if (!lost) node.Hear(slot);
   }
 }
 

@@ -4,6 +4,7 @@
 
 #include "base/step.h"
 #include "eventlog/mutation.h"
+#include "eventlog/recovery.h"
 #include "services/worker/parking.h"
 
 namespace saffron {
@@ -28,14 +29,14 @@ CommandWorker::CommandWorker(LogContext& context, AppendLog& log, ClaimRegistry&
 
 void CommandWorker::Run() {
   Runtime& runtime = context_.runtime;
-  Instant worked_at = runtime.Now();
+  Instant failing_since = Instant::Max();
   int failures = 0;
   while (!runtime.StopRequested()) {
     Result<bool> worked = Step();
     health_.Note(worked);
     if (worked.ok()) {
       failures = 0;
-      worked_at = runtime.Now();
+      if (*worked || waiting_tasks_ == 0) failing_since = Instant::Max();
       continue;
     }
     if (++failures == 1) {
@@ -43,9 +44,10 @@ void CommandWorker::Run() {
                                              {"error", worked.error().ToString()}});
     }
     const bool alone = context_.exclusive || Mutated(Mutation::kFailingWorkerHoldsOn);
-    if (!alone && runtime.Now() > worked_at + options_.stand_back_after) {
+    failing_since = std::min(failing_since, runtime.Now());
+    if (!alone && runtime.Now() - failing_since > options_.stand_back_after) {
       StandBack();
-      worked_at = runtime.Now();
+      failing_since = Instant::Max();
     }
     std::uint64_t ceiling_ms = 20ULL << std::min(failures, 6);
     runtime.SleepFor(milliseconds(5 + runtime.RandomBelow(ceiling_ms)));
@@ -53,18 +55,25 @@ void CommandWorker::Run() {
   ReleaseClaims();
 }
 
-// Another one may reach what this one cannot: it gets the claims and the partitions. If nobody
-// comes this one has them again after the pause.
+// Another one may reach what this one cannot: it gets the claims and the partitions. This one comes
+// back after a pause, once store and registry can be read.
 void CommandWorker::StandBack() {
   context_.log.Warning("worker_stands_back",
                        {{"handler", options_.terms.handler}, {"waiting_commands", waiting_tasks_}});
   ReleaseClaims();
-  consumer_.reset();
+  if (!progress_.empty()) consumer_.reset();  // one that has nothing keeps nobody waiting
   progress_.clear();
   waiting_.clear();
   waiting_tasks_ = 0;
+  sweep_now_.store(true);  // what it had of the work list
   if (metrics_ != nullptr) metrics_->Waiting(0);
-  context_.runtime.SleepFor(options_.stand_back);
+  Runtime& runtime = context_.runtime;
+  const Instant back = runtime.Now() + options_.stand_back;
+  const auto reaches = [this] {
+    return context_.store.Get(kFormatKey).ok() && context_.registry.Read({}).ok();
+  };
+  while (runtime.SleepFor(seconds(1)) && (runtime.Now() < back || !reaches())) {
+  }
 }
 
 Result<bool> CommandWorker::Step() {
@@ -73,12 +82,12 @@ Result<bool> CommandWorker::Step() {
   SAFFRON_TRY(SweepIfDue());
   SAFFRON_TRY(Receive());
   Round round = Choose();
-  bool worked = false;
+  Result<bool> worked = false;
   if (!round.candidates.empty()) {
     SAFFRON_STEP("worker.claim.before");
     SAFFRON_TRY(ClaimRound(round));
     SAFFRON_STEP("worker.claim.after");
-    SAFFRON_ASSIGN(worked, Decide(round));
+    worked = Decide(round);
   }
   SAFFRON_TRY(CommitOffsets());
   if (metrics_ != nullptr) metrics_->Waiting(waiting_tasks_);

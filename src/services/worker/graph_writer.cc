@@ -46,18 +46,19 @@ GraphWriter::GraphWriter(LogContext& context, GraphStore& graph, ClaimRegistry& 
 
 void GraphWriter::Run() {
   Duration backoff = kFirstBackoff;
-  Instant worked_at = runtime_.Now();
+  Instant failing_since = Instant::Max();
   while (!runtime_.StopRequested()) {
     Result<Progress> step = Step();
     if (step.ok()) {
       backoff = kFirstBackoff;
-      worked_at = runtime_.Now();
+      failing_since = Instant::Max();
       continue;
     }
     context_.log.Warning("graph_writer.step_failed", {{"error", step.error().ToString()}});
     // Another one may reach what this one cannot. If nobody comes it takes the lease again.
     const bool alone = context_.exclusive || Mutated(Mutation::kFailingWriterHoldsOn);
-    if (writing_ && !alone && runtime_.Now() > worked_at + options_.lease) {
+    failing_since = std::min(failing_since, runtime_.Now());
+    if (writing_ && !alone && runtime_.Now() - failing_since > options_.lease) {
       lease_.Release();
       StandBy("it has failed for as long as a lease");
     }
