@@ -135,6 +135,7 @@ class Projection {
   Status CheckBus();
   Status SeeOthers(const std::map<TopicPartition, PartitionProgress>& ends);
   Status Advance();
+  Status LookBeyond(SlotNumber slot);
   Status WaitAtMuteRow(SlotNumber slot);
   Status SaveWatermark();
   Status BeginCatchUp();

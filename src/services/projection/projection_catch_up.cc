@@ -98,9 +98,25 @@ Status Projection::Advance() {
       NeedCatchUp("a republish");
       return Ok();
     }
-    if (!HasPassed(watermark_, *row)) return Ok();
+    if (!HasPassed(watermark_, *row)) return LookBeyond(row->slot);
     watermark_.slot = row->slot;
     ShowProgress();
+  }
+  return Ok();
+}
+
+// Another member may have come to a republish beyond this row. What it commits then counts there
+// and not here, so that this row is never passed; and it waits for this one in the same way.
+Status Projection::LookBeyond(SlotNumber slot) {
+  for (int i = 0; i < kRowsAtOnce; ++i) {
+    SAFFRON_ASSIGN(std::optional<PublishedRow> row,
+                   claims_.PublishedAt(context_.shard, slot.Next()));
+    if (!row) return Ok();
+    if (RepublishOf(*row).value_or(watermark_.republish_id) != watermark_.republish_id) {
+      NeedCatchUp("a republish beyond a row that waits");
+      return Ok();
+    }
+    slot = row->slot;
   }
   return Ok();
 }
