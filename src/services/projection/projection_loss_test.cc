@@ -208,6 +208,49 @@ TEST(ProjectionLossTest, C17_AMemberThatHasNotCaughtUpCommitsNothing) {
   }
 }
 
+// Pipeline simulation, seed 21284739: the other member had come to a republish beyond a row at
+// which this one waited for it. Neither counts what the other commits.
+TEST(ProjectionLossTest, AMemberThatIsBehindARepublishDoesNotWaitForOneThatIsBeyondIt) {
+  ProjectionWorld world(1);
+  ProjectionProcess first(world, "first");
+  {
+    PublisherProcess publisher(world, "publisher");
+    world.Churn(10);
+    world.RunUntilProjected(first);
+    world.simulation.RunFor(seconds(2));
+    publisher.Stop();
+  }
+  constexpr std::uint64_t kLater = 7;
+  bool done = false;
+  auto other = world.environment.Spawn("other", [&] {
+    auto consumer = world.bus.Subscribe("projection_worker-group",
+                                        {kEvents, std::string(kOntologyEventsTopic)});
+    std::map<TopicPartition, CommittedOffset> ours;
+    while (!done) {
+      auto batch = (*consumer)->Poll(100, milliseconds(100));
+      for (const TopicPartition& key : batch->assigned) {
+        const TopicState state = *world.bus.Describe(key.topic);
+        ours[key] = {state.end_offsets[key.partition], state.topic_id + "#" +
+                                                           std::to_string(kLater) + "#" +
+                                                           std::to_string(batch->generation)};
+      }
+      if (!ours.empty()) (void)(*consumer)->Commit(ours);
+    }
+  });
+  world.simulation.RunFor(seconds(2));
+  PublishedRow row = **world.registry.PublishedAt(0, world.builder.last());
+  for (const bool later : {false, true}) {
+    world.builder.Tombstone();
+    row.slot = world.builder.last();
+    if (later) row.ends[kRepublishMark] = kLater;
+    ASSERT_TRUE(world.registry.PutPublished(row, SlotNumber()).ok());
+    world.simulation.RunFor(seconds(2));
+  }
+  world.RunUntilProjected(first);
+  done = true;
+  other->Join();
+}
+
 TEST(ProjectionLossTest, AnEmptyIndexIsFilledFromTheLogEvenIfTheBusHasForgotten) {
   for (std::uint64_t seed = 1; seed <= 5; ++seed) {
     ProjectionWorld world(seed);
