@@ -26,7 +26,7 @@ TEST_F(ShrinkTest, ABrokenRuleFailsInASmallerPlanAndItsLineRepeatsItBitForBit) {
   const HistoryResult first = RunHere(*PlanOf(line));
   ASSERT_FALSE(first.violations.empty());
   const Shrunk shrunk = Shrink(line, first, RunHere, {.most_runs = 150, .schedules = 6});
-  EXPECT_LT(SizeOf(shrunk.plan), SizeOf(*PlanOf(line)) * 3 / 4);
+  EXPECT_LT(SizeOf(shrunk.plan), SizeOf(*PlanOf(line)) * 9 / 10);
 
   const Result<PipelinePlan> again =
       PlanOf({shrunk.line.seed, SplitWords(shrunk.line.WordsText())});

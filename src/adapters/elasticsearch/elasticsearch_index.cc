@@ -89,14 +89,14 @@ Result<std::vector<WriteRefusal>> ElasticsearchSearch::Write(
     const std::vector<SearchDocument>& documents) {
   ElasticWriterOptions options{stem_, {}, bulk_bytes_, patience_};
   if (stem_ == indexes_->live()) options.query = "&require_alias=true";
-  {
-    std::lock_guard<std::mutex> lock(mutex_);
-    for (const SearchDocument& document : documents) {
-      const std::string_view db = elastic::DatabaseOf(document.key);
-      if (!unread_.contains(db)) unread_.emplace(db);
-    }
+  auto refusals = ElasticWriter(*client_, *indexes_, std::move(options), documents).Run();
+  // Afterwards: the refresh of another thread may have been too early for it.
+  std::lock_guard<std::mutex> lock(mutex_);
+  for (const SearchDocument& document : documents) {
+    const std::string_view db = elastic::DatabaseOf(document.key);
+    if (!unread_.contains(db)) unread_.emplace(db);
   }
-  return ElasticWriter(*client_, *indexes_, std::move(options), documents).Run();
+  return refusals;
 }
 
 // A shard that is not there counts as not failed: it is searched only after its recovery, which
