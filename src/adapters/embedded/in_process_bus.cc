@@ -49,7 +49,7 @@ class InProcessBus::Consumer final : public BusConsumer {
 
   Status Attend();           // under the lock: is alive, gives up and takes over partitions
   Status StartPartitions();  // finds where the new ones start
-  Result<bool> Fetch(std::size_t max_records);  // whether that was everything
+  Status Fetch(std::size_t max_records);
   bool WaitForChange(std::uint64_t seen_changes, Instant deadline);
   Status SetPaused(const std::vector<TopicPartition>& partitions, bool paused);
 
@@ -60,8 +60,6 @@ class InProcessBus::Consumer final : public BusConsumer {
   std::map<TopicPartition, Cursor> cursors_;  // of the assignment
   std::size_t turn_ = 0;                      // so that no partition starves another
   BusBatch batch_;  // kept over a Poll that fails, so that nothing is lost
-  // Up to this change of the bus there is nothing to take over, to give up or to fetch.
-  std::optional<std::uint64_t> done_changes_;
 };
 
 Status InProcessBus::Consumer::Attend() {
@@ -78,7 +76,6 @@ Status InProcessBus::Consumer::Attend() {
   bus_.ExpelSilent(group);
   if (group.changed) SAFFRON_TRY(bus_.Rebalance(group_, group));
   batch_.generation = group.generation;
-  if (done_changes_ == bus_.changes_) return Ok();
   bool handed_over = false;
   for (auto cursor = cursors_.begin(); cursor != cursors_.end();) {
     const TopicPartition& partition = cursor->first;
@@ -115,9 +112,8 @@ Status InProcessBus::Consumer::StartPartitions() {
   return Ok();
 }
 
-Result<bool> InProcessBus::Consumer::Fetch(std::size_t max_records) {
-  if (cursors_.empty()) return true;
-  bool everything = true;
+Status InProcessBus::Consumer::Fetch(std::size_t max_records) {
+  if (cursors_.empty()) return Ok();
   turn_ = (turn_ + 1) % cursors_.size();
   auto entry = std::next(cursors_.begin(), static_cast<std::ptrdiff_t>(turn_));
   std::map<std::string, LogTopic> topics;
@@ -126,7 +122,7 @@ Result<bool> InProcessBus::Consumer::Fetch(std::size_t max_records) {
     if (entry == cursors_.end()) entry = cursors_.begin();
     auto& [partition, cursor] = *entry;
     if (cursor.paused) continue;
-    if (batch_.records.size() >= max_records || bytes >= bus_.options_.max_poll_bytes) return false;
+    if (batch_.records.size() >= max_records || bytes >= bus_.options_.max_poll_bytes) break;
     auto topic = topics.find(partition.topic);
     if (topic == topics.end()) {
       SAFFRON_ASSIGN(LogTopic state, bus_.log_->Topic(partition.topic));
@@ -143,9 +139,8 @@ Result<bool> InProcessBus::Consumer::Fetch(std::size_t max_records) {
       bytes += batch_.records[j].value.size();
     }
     if (batch_.records.size() > before) cursor.next = batch_.records.back().offset + 1;
-    everything = everything && *cursor.next == bounds.end;
   }
-  return everything;
+  return Ok();
 }
 
 // False: Poll is over.
@@ -173,12 +168,8 @@ Result<BusBatch> InProcessBus::Consumer::Poll(std::size_t max_records, Duration 
       SAFFRON_TRY(Attend());
       seen_changes = bus_.changes_;
     }
-    if (done_changes_ != seen_changes) {
-      done_changes_.reset();
-      SAFFRON_TRY(StartPartitions());
-      SAFFRON_ASSIGN(const bool everything, Fetch(max_records));
-      if (everything) done_changes_ = seen_changes;
-    }
+    SAFFRON_TRY(StartPartitions());
+    SAFFRON_TRY(Fetch(max_records));
     bool news = !batch_.records.empty() || !batch_.assigned.empty() || !batch_.revoked.empty();
     if (news || bus_.runtime_.Now() >= deadline || !WaitForChange(seen_changes, deadline)) {
       return std::exchange(batch_, BusBatch());
@@ -211,7 +202,6 @@ Status InProcessBus::Consumer::Seek(const TopicPartition& partition, std::uint64
   auto cursor = cursors_.find(partition);
   if (cursor == cursors_.end()) return Conflict("the partition is not assigned to this member");
   cursor->second.next = offset;
-  done_changes_.reset();
   std::erase_if(batch_.records, [&](const BusRecord& r) { return r.from == partition; });
   return Ok();
 }
@@ -224,7 +214,6 @@ Status InProcessBus::Consumer::SetPaused(const std::vector<TopicPartition>& part
     }
   }
   for (const TopicPartition& partition : partitions) cursors_[partition].paused = paused;
-  done_changes_.reset();
   return Ok();
 }
 
