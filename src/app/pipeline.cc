@@ -26,12 +26,15 @@ std::int64_t Milliseconds(Duration duration) {
 }
 
 CommandWorkerOptions WorkerOptions(const Config& config, std::string_view handler,
-                                   const std::string& owner, std::int64_t max_attempts,
-                                   std::vector<std::string> topics) {
+                                   const std::string& owner, bool exclusive,
+                                   std::int64_t max_attempts, std::vector<std::string> topics) {
   CommandWorkerOptions options;
-  options.terms = {std::string(handler), owner, Milliseconds(config.lease_timeout),
+  options.terms = {std::string(handler),
+                   owner,
+                   Milliseconds(config.lease_timeout),
                    Milliseconds(config.heartbeat_interval),
-                   static_cast<std::uint32_t>(max_attempts)};
+                   static_cast<std::uint32_t>(max_attempts),
+                   exclusive};
   options.topics = std::move(topics);
   return options;
 }
@@ -170,15 +173,16 @@ void Pipeline::MakeWorkers(const Config& config) {
   if (parts_.ontology_worker) {
     ontology_worker_ = std::make_unique<CommandWorker>(
         *context_, *append_, *engines_.claims, *engines_.bus,
-        WorkerOptions(config, kOntologyWorker, owner_, config.ontology_worker_max_attempts,
+        WorkerOptions(config, kOntologyWorker, owner_, engines_.exclusive,
+                      config.ontology_worker_max_attempts,
                       {std::string(kDatabaseCommandsTopic), std::string(kOntologyCommandsTopic)}),
         &meters_.ontology);
   }
   if (parts_.instance_worker) {
     instance_worker_ = std::make_unique<CommandWorker>(
         *context_, *append_, *engines_.claims, *engines_.bus,
-        WorkerOptions(config, kInstanceWorker, owner_, config.instance_worker_max_attempts,
-                      {std::string(kInstanceCommandsTopic)}),
+        WorkerOptions(config, kInstanceWorker, owner_, engines_.exclusive,
+                      config.instance_worker_max_attempts, {std::string(kInstanceCommandsTopic)}),
         &meters_.instance);
   }
   if (config.claim_retention_days > 0) {

@@ -103,6 +103,7 @@ class Publisher {
   void BeginLeading(PublisherCheckpoint checkpoint, std::string etag);
   void StandBy(std::string_view why);
   Status SaveIfDue();
+  std::string NextCheckpoint();
   Status Save();
   // After a swap was refused. True: the checkpoint in the store is the one in memory.
   Result<bool> ReadBack(const std::string& wanted);

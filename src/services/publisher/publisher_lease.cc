@@ -104,11 +104,19 @@ Status Publisher::SaveIfDue() {
   return Save();
 }
 
+// What it says is published has its entry by date: who takes over makes those that are missing.
+std::string Publisher::NextCheckpoint() {
+  FlushByDate();
+  state_.renewed_at = runtime_.WallNow().ToRfc3339();
+  if (by_date_.empty()) return EncodeCheckpoint(state_);
+  PublisherCheckpoint behind = state_;
+  behind.shards[context_.shard] = SlotNumber(by_date_.first().value - 1);
+  return EncodeCheckpoint(behind);
+}
+
 Status Publisher::Save() {
   const Instant started = tried_at_ = runtime_.Now();
-  FlushByDate();  // first: what a checkpoint says is published has its entry
-  state_.renewed_at = runtime_.WallNow().ToRfc3339();
-  const std::string bytes = EncodeCheckpoint(state_);
+  const std::string bytes = NextCheckpoint();
   for (int attempt = 0; attempt < 4; ++attempt) {
     SAFFRON_STEP("publisher.checkpoint.before");
     Result<std::string> put =
@@ -128,7 +136,7 @@ Status Publisher::Save() {
       return std::move(put).error();
     }
     if (!saved) continue;
-    dirty_ = false;
+    dirty_ = !by_date_.empty();
     saved_at_ = started;
     if (metrics_ != nullptr) metrics_->CheckpointSwapped();
     return Ok();
@@ -160,12 +168,11 @@ void Publisher::Release() {
   if (!leading_) return;
   row_at_ = Instant{Duration::min() / 2};
   PutRowIfDue();
-  FlushByDate();
   state_.owner.clear();
-  state_.renewed_at = runtime_.WallNow().ToRfc3339();
+  const std::string bytes = NextCheckpoint();
   // If it is refused, the lease runs out.
   if (etag_.empty()) return;
-  auto put = context_.store.PutIfMatch(options_.checkpoint_key, EncodeCheckpoint(state_), etag_);
+  auto put = context_.store.PutIfMatch(options_.checkpoint_key, bytes, etag_);
   if (!put.ok()) context_.log.Info("publisher.not_released", {{"error", put.error().ToString()}});
   leading_ = false;
 }

@@ -433,5 +433,34 @@ TEST(PublisherTest, AnEntryIsReplacedByALongerOne) {
   }
 }
 
+// Found in CI: the last entry before a stop could not be written, the checkpoint behind it could.
+TEST(PublisherTest, WhoeverComesNextWritesTheEntriesThatCouldNotBeWritten) {
+  for (bool killed : {true, false}) {
+    PublisherWorld world(15);
+    world.Append(10);
+    {
+      PublisherProcess publisher(world, "a");
+      for (int i = 0; i < 20; ++i) {
+        publisher.plan.Script({.call = "store.put_if_absent",
+                               .skip = i == 0 ? 1 : 0,
+                               .fault = FaultKind::kFailBefore});  // 0: its checkpoint
+      }
+      RunUntilPublished(world, publisher);
+      world.simulation.RunFor(seconds(3));
+      killed ? publisher.Crash() : publisher.Stop();
+      EXPECT_EQ(world.Checkpoint().shards[0].value, 0u);  // no entry, not published
+      EXPECT_EQ(ByDateEntries(world), "");
+    }
+    PublisherProcess successor(world, "b");
+    RunUntilPublished(world, successor);
+    world.simulation.RunFor(seconds(20));
+    EXPECT_EQ(world.Checkpoint().shards[0], world.builder.last());
+    const std::string all = ByDateEntries(world);
+    for (const SlotPtr& slot : world.builder.slots()) {
+      EXPECT_NE(all.find(SlotKey(0, slot->number())), std::string::npos) << slot->number().value;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace saffron

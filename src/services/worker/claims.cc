@@ -103,6 +103,7 @@ bool MayTake(const ClaimRow& row, const ClaimTerms& terms, const ClaimCandidate&
   const std::int64_t silence_ms = now_ms - row.heartbeat_ms;
   if (silence_ms >= terms.lease_ms) return true;
   if (Mutated(Mutation::kTakeByLeaseAlone)) return false;
+  if (terms.exclusive) return true;
   // The bus gave the partition to us after the row was claimed.
   if (candidate.generation > row.generation && candidate.partition == row.partition) return true;
   // An earlier run of ourselves.

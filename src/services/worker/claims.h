@@ -15,6 +15,7 @@ struct ClaimTerms {
   std::int64_t lease_ms = 900'000;
   std::int64_t heartbeat_ms = 30'000;
   std::uint32_t max_attempts = 5;
+  bool exclusive = false;  // no other process works here: every other owner is dead
 };
 
 struct ClaimCandidate {

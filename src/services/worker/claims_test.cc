@@ -100,6 +100,15 @@ TEST_F(Claims, C22_AHigherGenerationTakesOverAtOnce) {
   EXPECT_EQ(Run({candidate}), std::vector<V>{V::kClaimed});
 }
 
+TEST_F(Claims, WhoeverHadItIsDeadWhenNoOtherProcessWorksHere) {
+  ClaimCandidate candidate = Command(1, "a", 1);
+  ClaimedBy(candidate, "other/1", rows.now_ms, 1);
+  EXPECT_EQ(Run({candidate}), std::vector<V>{V::kHeld});
+  terms.exclusive = true;
+  EXPECT_EQ(Run({candidate}), std::vector<V>{V::kClaimed});
+  EXPECT_EQ(write.put_claims.front().attempt_count, 2u);  // and may have died on it
+}
+
 TEST_F(Claims, AReleasedClaimIsTakenWithoutACharge) {
   ClaimCandidate candidate = Command(1, "a", 1);
   ClaimedBy(candidate, "", rows.now_ms, 1);

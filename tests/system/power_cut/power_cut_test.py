@@ -149,7 +149,7 @@ class PowerCutTest(unittest.TestCase):
         def settled():
             report = server.verify()
             return report["clean"] and report["log"]["undecided"] == 0
-        wait_for("everything is decided and verify finds nothing", settled, 180)
+        wait_for("everything is decided and verify finds nothing", settled, 60)
         server.kill()
         judge(read_log(server.data_dir), told, everything_answered=False)
 
