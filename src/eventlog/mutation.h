@@ -101,12 +101,14 @@ enum class Mutation {
   kRebuildEndsAtSwitch,        // a rebuild does not write what the old index was given meanwhile
   kResolverTrustsTheRegistry,  // while nobody writes, nobody looks whether the registry is lost
   kTheDeadVouch,  // what a member committed before it died counts, whatever the index has lost
-  kGapBehindWhatWaits,     // what is behind a command that waits is looked for again and again
-  kCommitsBeforeCaughtUp,  // ends of partitions are committed before they are caught up with
-  kTellsUnreadable,        // what was caught up with is told as done before it is readable
-  kResolverTakesAgain,     // who cannot resolve what it has taken takes it again and again
-  kFailingWorkerHoldsOn,   // a worker that cannot append keeps its claims and partitions
-  kFailingWriterHoldsOn,   // a graph writer that cannot read the log keeps its lease
+  kGapBehindWhatWaits,        // what is behind a command that waits is looked for again and again
+  kCommitsBeforeCaughtUp,     // ends of partitions are committed before they are caught up with
+  kTellsUnreadable,           // what was caught up with is told as done before it is readable
+  kResolverTakesAgain,        // who cannot resolve what it has taken takes it again and again
+  kFailingWorkerHoldsOn,      // a worker that cannot append keeps its claims and partitions
+  kFailingWriterHoldsOn,      // a graph writer that cannot read the log keeps its lease
+  kFailingProjectionHoldsOn,  // a projection that cannot write its index keeps its partitions
+  kFailingPublisherHoldsOn,   // a publisher that cannot write its rows keeps the checkpoint
 };
 
 #ifdef SAFFRON_MUTATIONS

@@ -52,7 +52,7 @@ struct PipelinePlan {
   std::uint32_t skew_s = 0;              // clocks of processes are off by up to that
   std::uint32_t lost_answer_one_in = 8;  // answers to clients; 0: none
   std::uint32_t prune_ms = 0;            // after that time claims that are done go; 0: never
-  // When the faults end, the process of this pick stays cut off from the object store. 0: none.
+  // When the faults end, a process stays cut off from a store, by this pick. 0: none does.
   std::uint32_t cut_off = 0;
   FaultRates rates;
   std::vector<PlannedDisturbance> disturbances;

@@ -205,8 +205,9 @@ void PipelineWorld::CutOff(std::uint32_t pick) {
     if (node->live()) live.push_back(node.get());
   }
   if (live.empty()) return;
-  cut_off_[static_cast<std::size_t>(Store::kObjects)] = StoreTrouble::kAway;
-  PipelineNode& node = *live[pick % live.size()];
+  const std::size_t stores = cut_off_.size();
+  cut_off_[pick % stores] = StoreTrouble::kAway;
+  PipelineNode& node = *live[pick / stores % live.size()];
   node.cut_off_ = true;
   node.plan_.Suffer(cut_off_);
 }
@@ -437,6 +438,8 @@ void PipelineNode::StartFollowers(TaskGroup& services) {
   if ((roles_ & kProjectionRole) != 0) {
     ProjectionOptions options;
     options.owner = process_.name();
+    options.stand_back_after = seconds(6);
+    options.stand_back = seconds(3);
     progress_ = std::make_unique<ProjectionProgress>();
     projection_ = std::make_unique<Projection>(*context_, bus_, claims_, search_, *progress_,
                                                options, nullptr);

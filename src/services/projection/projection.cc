@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/step.h"
+#include "eventlog/mutation.h"
+#include "eventlog/recovery.h"
 #include "services/projection/search_document.h"
 #include "services/worker/dead_letter.h"
 
@@ -53,46 +55,66 @@ Projection::Projection(LogContext& context, MessageBus& bus, ClaimRegistry& clai
 
 void Projection::Run() {
   Duration backoff = kFirstBackoff;
+  Instant failing_since = Instant::Max();
   while (!runtime_.StopRequested()) {
     Result<Progress> step = Step();
     if (step.ok()) {
       backoff = kFirstBackoff;
+      failing_since = Instant::Max();
       continue;
     }
     context_.log.Warning("projection.step_failed", {{"error", step.error().ToString()}});
+    const bool alone = context_.exclusive || Mutated(Mutation::kFailingProjectionHoldsOn);
+    failing_since = std::min(failing_since, runtime_.Now());
+    if (!alone && runtime_.Now() - failing_since > options_.stand_back_after) {
+      StandBack();
+      failing_since = Instant::Max();
+    }
     runtime_.SleepFor(backoff);
     backoff = std::min(backoff * 2, kLongestBackoff);
   }
-  catch_up_.reset();
-  consumer_.reset();
+  member_ = Member();
+}
+
+// Another one may reach what this one cannot: it gets the partitions. This one comes back after a
+// pause, once everything can be read, like a process that was started again.
+void Projection::StandBack() {
+  if (member_.owned.empty()) return;  // one that has nothing keeps nobody waiting
+  context_.log.Warning("projection.stands_back", {{"partitions", member_.owned.size()}});
+  member_ = Member();
+  const Instant back = runtime_.Now() + options_.stand_back;
+  const auto reaches = [this] { return CanRead(context_) && index_.Watermark().ok(); };
+  while (runtime_.SleepFor(seconds(1)) && (runtime_.Now() < back || !reaches())) {
+  }
 }
 
 Result<Projection::Progress> Projection::Step() {
   const auto step = [this]() -> Result<Progress> {
-    if (consumer_ == nullptr) SAFFRON_TRY(Start());
-    if (work_) return FinishWork();
+    if (member_.consumer == nullptr) SAFFRON_TRY(Start());
+    if (member_.work) return FinishWork();
     SAFFRON_TRY(TendIfDue());
-    if (catch_up_needed_ && !catch_up_) SAFFRON_TRY(BeginCatchUp());
-    return catch_up_ ? FollowLog() : PollBus();
+    if (member_.catch_up_needed && !member_.catch_up) SAFFRON_TRY(BeginCatchUp());
+    return member_.catch_up ? FollowLog() : PollBus();
   };
   Result<Progress> progress = step();
   health_.Note(progress);
-  catching_up_ = catch_up_needed_ || catch_up_.has_value();
+  catching_up_ = member_.catch_up_needed || member_.catch_up.has_value();
   return progress;
 }
 
 Status Projection::Start() {
-  SAFFRON_ASSIGN(saved_watermark_, index_.Watermark());
-  Result<ProjectionWatermark> read = DecodeWatermark(saved_watermark_);
+  SAFFRON_ASSIGN(member_.saved_watermark, index_.Watermark());
+  Result<ProjectionWatermark> read = DecodeWatermark(member_.saved_watermark);
   if (read.ok()) {
-    watermark_ = std::move(read).value();
+    member_.watermark = std::move(read).value();
   } else {
     context_.log.Warning("projection.watermark_unreadable", {{"error", read.error().ToString()}});
   }
   ShowProgress();
-  if (watermark_.partitions.empty()) NeedCatchUp("the index has no watermark");
-  SAFFRON_ASSIGN(consumer_, bus_.Subscribe(options_.group, {std::string(kInstanceEventsTopic),
-                                                            std::string(kOntologyEventsTopic)}));
+  if (member_.watermark.partitions.empty()) NeedCatchUp("the index has no watermark");
+  SAFFRON_ASSIGN(member_.consumer,
+                 bus_.Subscribe(options_.group, {std::string(kInstanceEventsTopic),
+                                                 std::string(kOntologyEventsTopic)}));
   return Ok();
 }
 
@@ -114,57 +136,57 @@ void Projection::AddDocument(Work& work, const Envelope& event, const Outcome& o
 }
 
 Result<Projection::Progress> Projection::FinishWork() {
-  if (work_->attempts > 0 || !health_.ok()) SAFFRON_TRY(KeepMembership());
-  if (!work_->written) SAFFRON_TRY(WriteDocuments());
-  if (!catch_up_ && !work_->documents.empty()) SAFFRON_TRY(index_.Refresh());
+  if (member_.work->attempts > 0 || !health_.ok()) SAFFRON_TRY(KeepMembership());
+  if (!member_.work->written) SAFFRON_TRY(WriteDocuments());
+  if (!member_.catch_up && !member_.work->documents.empty()) SAFFRON_TRY(index_.Refresh());
   if (options_.done_rows == DoneRows::kWrite) SAFFRON_TRY(RecordDone());
   Apply();
   return Progress::kWorked;
 }
 
 Status Projection::WriteDocuments() {
-  if (work_->documents.empty()) {
-    work_->written = true;
+  if (member_.work->documents.empty()) {
+    member_.work->written = true;
     return Ok();
   }
   const Instant started = runtime_.Now();
   SAFFRON_STEP("projection.write.before");
-  Result<std::vector<WriteRefusal>> refusals = index_.Write(work_->documents);
+  Result<std::vector<WriteRefusal>> refusals = index_.Write(member_.work->documents);
   SAFFRON_STEP("projection.write.after");
   if (refusals.ok()) {
     SAFFRON_TRY(BuryRefused(*refusals));
   } else if (IsOutage(refusals.code())) {
     return std::move(refusals).error();  // burns no attempt
-  } else if (++work_->attempts <= options_.max_retries) {
+  } else if (++member_.work->attempts <= options_.max_retries) {
     return std::move(refusals).error();
   } else {
     SAFFRON_TRY(WriteOneByOne());
   }
-  work_->written = true;
+  member_.work->written = true;
   if (metrics_ != nullptr) {
-    metrics_->Written(work_->documents.size(), runtime_.Now() - started);
+    metrics_->Written(member_.work->documents.size(), runtime_.Now() - started);
   }
   return Ok();
 }
 
 // The whole batch failed too often: whose fault is it?
 Status Projection::WriteOneByOne() {
-  for (std::size_t i = 0; i < work_->documents.size(); ++i) {
-    Result<std::vector<WriteRefusal>> one = index_.Write({work_->documents[i]});
+  for (std::size_t i = 0; i < member_.work->documents.size(); ++i) {
+    Result<std::vector<WriteRefusal>> one = index_.Write({member_.work->documents[i]});
     if (!one.ok() && IsOutage(one.code())) return std::move(one).error();
     if (!one.ok()) {
-      SAFFRON_TRY(Bury(work_->sources[i], one.error().ToString()));
+      SAFFRON_TRY(Bury(member_.work->sources[i], one.error().ToString()));
     } else if (one->front()) {
-      SAFFRON_TRY(Bury(work_->sources[i], one->front()->message()));
+      SAFFRON_TRY(Bury(member_.work->sources[i], one->front()->message()));
     }
   }
   return Ok();
 }
 
 Status Projection::BuryRefused(const std::vector<WriteRefusal>& refusals) {
-  SAFFRON_ASSERT(refusals.size() == work_->documents.size());
+  SAFFRON_ASSERT(refusals.size() == member_.work->documents.size());
   for (std::size_t i = 0; i < refusals.size(); ++i) {
-    if (refusals[i]) SAFFRON_TRY(Bury(work_->sources[i], refusals[i]->message()));
+    if (refusals[i]) SAFFRON_TRY(Bury(member_.work->sources[i], refusals[i]->message()));
   }
   return Ok();
 }
@@ -186,10 +208,10 @@ Status Projection::Bury(const Source& source, const std::string& reason) {
 }
 
 Status Projection::RecordDone() {
-  if (work_->events.empty()) return Ok();
+  if (member_.work->events.empty()) return Ok();
   return claims_.Transact({}, [this](const ClaimRows& rows) {
     ClaimWrite write;
-    for (const Source& source : work_->events) {
+    for (const Source& source : member_.work->events) {
       ClaimRow row;
       row.key = {"projection_worker:" + source.from.topic, source.event};
       row.aggregate = source.aggregate;
@@ -199,7 +221,7 @@ Status Projection::RecordDone() {
       row.started_ms = row.heartbeat_ms = row.processed_ms = rows.now_ms;
       row.attempt_count = 1;
       row.partition = source.from.partition;
-      row.generation = work_->generation;
+      row.generation = member_.work->generation;
       write.put_claims.push_back(std::move(row));
     }
     return write;
@@ -207,18 +229,18 @@ Status Projection::RecordDone() {
 }
 
 void Projection::Apply() {
-  Work work = std::move(*work_);
-  work_.reset();
-  if (catch_up_) {
-    catch_up_->written = std::max(catch_up_->written, work.slot);
+  Work work = std::move(*member_.work);
+  member_.work.reset();
+  if (member_.catch_up) {
+    member_.catch_up->written = std::max(member_.catch_up->written, work.slot);
     return;
   }
   std::vector<TopicPartition> advanced;
   for (const auto& [key, next] : work.offsets) {
-    auto owned = owned_.find(key);
-    if (owned == owned_.end()) continue;  // revoked meanwhile
+    auto owned = member_.owned.find(key);
+    if (owned == member_.owned.end()) continue;  // revoked meanwhile
     owned->second.next = next;
-    watermark_.partitions[key] = owned->second;
+    member_.watermark.partitions[key] = owned->second;
     advanced.push_back(key);
   }
   ShowProgress();

@@ -54,6 +54,8 @@ struct ProjectionOptions {
   Duration tend_interval = milliseconds(500);  // topics, rows, watermark
   Duration mute_row_patience = seconds(10);    // then the log is asked
   Duration dead_letter_timeout = seconds(10);
+  Duration stand_back_after = seconds(30);  // without success: what it has goes to other members
+  Duration stand_back = seconds(10);        // so that they have time to come
 };
 
 class Projection {
@@ -104,7 +106,27 @@ class Projection {
     std::map<TopicPartition, PartitionProgress> ends;
   };
 
+  // From its subscription until it leaves the group: nothing else is remembered by the process.
+  struct Member {
+    std::unique_ptr<BusConsumer> consumer;
+    std::optional<BusBatch> batch;                      // polled, not yet taken over
+    std::map<TopicPartition, PartitionProgress> owned;  // the assignment
+    bool paused = false;
+    bool commit_again = false;
+    std::optional<Work> work;
+    bool catch_up_needed = false;
+    std::optional<CatchUp> catch_up;
+    ProjectionWatermark watermark;
+    std::string saved_watermark;
+    Instant tended_at, polled_at, looked_at;
+    SlotNumber mute_slot;  // the row at which the watermark waits, and since when
+    Instant mute_since;
+    std::uint64_t generation = 0;         // of the group
+    std::optional<std::uint64_t> joined;  // the generation in which this member came to it
+  };
+
   // projection.cc
+  void StandBack();
   Status Start();
   Result<Progress> FinishWork();
   Status WriteDocuments();
@@ -158,21 +180,7 @@ class Projection {
   std::atomic<bool> catching_up_{false};
   std::atomic<std::uint64_t> refused_{0};
 
-  std::unique_ptr<BusConsumer> consumer_;
-  std::optional<BusBatch> batch_;                      // polled, not yet taken over
-  std::map<TopicPartition, PartitionProgress> owned_;  // the assignment
-  bool paused_ = false;
-  bool commit_again_ = false;
-  std::optional<Work> work_;
-  bool catch_up_needed_ = false;
-  std::optional<CatchUp> catch_up_;
-  ProjectionWatermark watermark_;
-  std::string saved_watermark_;
-  Instant tended_at_, polled_at_, looked_at_;
-  SlotNumber mute_slot_;  // the row at which the watermark waits, and since when
-  Instant mute_since_;
-  std::uint64_t generation_ = 0;         // of the group
-  std::optional<std::uint64_t> joined_;  // the generation in which this member came to it
+  Member member_;
 };
 
 }  // namespace saffron

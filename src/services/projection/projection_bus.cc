@@ -17,7 +17,7 @@ constexpr Duration kMembershipInterval = seconds(1);
 // The group's own note beside an offset: which topic, and which republish of it, it counts in. And,
 // behind that, the generation in which it was committed.
 std::string Projection::CountedIn(const PartitionProgress& partition) const {
-  return partition.topic_id + "#" + std::to_string(watermark_.republish_id) + "#";
+  return partition.topic_id + "#" + std::to_string(member_.watermark.republish_id) + "#";
 }
 
 // By a member that has lived since this one came, and so since the index is as it is. One that died
@@ -29,12 +29,12 @@ bool Projection::Vouched(const CommittedOffset& offset, const PartitionProgress&
   if (Mutated(Mutation::kTheDeadVouch)) return true;
   std::uint64_t generation = 0;
   std::from_chars(note.data() + counted_in.size(), note.data() + note.size(), generation);
-  return joined_ && generation >= *joined_;
+  return member_.joined && generation >= *member_.joined;
 }
 
 std::vector<TopicPartition> Projection::Owned() const {
   std::vector<TopicPartition> keys;
-  for (const auto& [key, partition] : owned_) keys.push_back(key);
+  for (const auto& [key, partition] : member_.owned) keys.push_back(key);
   return keys;
 }
 
@@ -53,75 +53,76 @@ Result<std::map<TopicPartition, PartitionProgress>> Projection::BusEnds() {
 }
 
 Result<Projection::Progress> Projection::PollBus() {
-  if (paused_) {
-    SAFFRON_TRY(consumer_->Resume(Owned()));
-    paused_ = false;
+  if (member_.paused) {
+    SAFFRON_TRY(member_.consumer->Resume(Owned()));
+    member_.paused = false;
   }
   SAFFRON_TRY(PollInto(options_.max_records, kPollWait));
   SAFFRON_TRY(TakeRecords());
-  return work_ ? Progress::kWorked : Progress::kIdle;
+  return member_.work ? Progress::kWorked : Progress::kIdle;
 }
 
 Status Projection::PollInto(std::size_t max_records, Duration wait) {
-  if (!batch_) {
-    polled_at_ = runtime_.Now();
-    SAFFRON_ASSIGN(batch_, consumer_->Poll(max_records, wait));
+  if (!member_.batch) {
+    member_.polled_at = runtime_.Now();
+    SAFFRON_ASSIGN(member_.batch, member_.consumer->Poll(max_records, wait));
   }
   return TakeAssignment();
 }
 
 Status Projection::TakeAssignment() {
-  for (const TopicPartition& key : batch_->revoked) owned_.erase(key);
-  if (!batch_->assigned.empty()) {
+  for (const TopicPartition& key : member_.batch->revoked) member_.owned.erase(key);
+  if (!member_.batch->assigned.empty()) {
     SAFFRON_ASSIGN(auto ends, BusEnds());
-    for (const TopicPartition& key : batch_->assigned) {
+    for (const TopicPartition& key : member_.batch->assigned) {
       SAFFRON_TRY(TakeStart(key, ends[key]));
-      SAFFRON_TRY(consumer_->Seek(key, owned_[key].next));
+      SAFFRON_TRY(member_.consumer->Seek(key, member_.owned[key].next));
       // They come again from where we start.
-      std::erase_if(batch_->records, [&](const BusRecord& record) { return record.from == key; });
+      std::erase_if(member_.batch->records,
+                    [&](const BusRecord& record) { return record.from == key; });
     }
-    if (paused_) SAFFRON_TRY(consumer_->Pause(batch_->assigned));
+    if (member_.paused) SAFFRON_TRY(member_.consumer->Pause(member_.batch->assigned));
   }
   // Who came with the new generation is told that we live.
-  if (generation_ != batch_->generation) commit_again_ = true;
-  generation_ = batch_->generation;
-  if (!joined_) joined_ = generation_;
-  batch_->assigned.clear();
-  batch_->revoked.clear();
+  if (member_.generation != member_.batch->generation) member_.commit_again = true;
+  member_.generation = member_.batch->generation;
+  if (!member_.joined) member_.joined = member_.generation;
+  member_.batch->assigned.clear();
+  member_.batch->revoked.clear();
   return Ok();
 }
 
 // Whoever had the partition before, nobody has watched it since: its tail may have been lost and
 // have grown again, beyond every offset that the group or the index remembers. The log knows.
 Status Projection::TakeStart(const TopicPartition& key, const PartitionProgress& end) {
-  owned_[key] = end;
+  member_.owned[key] = end;
   if (Mutated(Mutation::kGroupOffsetsAlone)) {
-    SAFFRON_ASSIGN(auto committed, consumer_->Committed());
-    owned_[key].next = committed[key].next;
+    SAFFRON_ASSIGN(auto committed, member_.consumer->Committed());
+    member_.owned[key].next = committed[key].next;
     return Ok();
   }
-  watermark_.partitions.erase(key);
+  member_.watermark.partitions.erase(key);
   if (end.next > 0) NeedCatchUp("a partition that nobody has watched");
   return Ok();
 }
 
 Status Projection::TakeRecords() {
   Work work;
-  for (const BusRecord& record : batch_->records) {
-    auto owned = owned_.find(record.from);
-    if (owned == owned_.end()) continue;
+  for (const BusRecord& record : member_.batch->records) {
+    auto owned = member_.owned.find(record.from);
+    if (owned == member_.owned.end()) continue;
     auto [next, first] = work.offsets.try_emplace(record.from, owned->second.next);
     if (record.offset != next->second) {
       NeedCatchUp("an offset out of line");
-      batch_.reset();
+      member_.batch.reset();
       return Ok();
     }
     SAFFRON_TRY(TakeRecord(work, record));
     next->second = record.offset + 1;
   }
-  work.generation = generation_;
-  batch_.reset();
-  if (!work.offsets.empty()) work_ = std::move(work);
+  work.generation = member_.generation;
+  member_.batch.reset();
+  if (!work.offsets.empty()) member_.work = std::move(work);
   return Ok();
 }
 
@@ -152,13 +153,13 @@ Status Projection::TakeRecord(Work& work, const BusRecord& record) {
 
 // While the index is out of reach, or the log is followed: no records, but still a member.
 Status Projection::KeepMembership() {
-  if (!paused_) {
-    SAFFRON_TRY(consumer_->Pause(Owned()));
-    paused_ = true;
+  if (!member_.paused) {
+    SAFFRON_TRY(member_.consumer->Pause(Owned()));
+    member_.paused = true;
   }
-  if (!batch_ && runtime_.Now() < polled_at_ + kMembershipInterval) return Ok();
+  if (!member_.batch && runtime_.Now() < member_.polled_at + kMembershipInterval) return Ok();
   SAFFRON_TRY(PollInto(1, Duration(0)));
-  batch_.reset();
+  member_.batch.reset();
   return Ok();
 }
 
@@ -167,19 +168,20 @@ Status Projection::KeepMembership() {
 void Projection::CommitOffsets(const std::vector<TopicPartition>& partitions) {
   std::map<TopicPartition, CommittedOffset> offsets;
   for (const TopicPartition& key : partitions) {
-    auto owned = owned_.find(key);
-    if (owned == owned_.end()) continue;
-    offsets[key] = {owned->second.next, CountedIn(owned->second) + std::to_string(generation_)};
+    auto owned = member_.owned.find(key);
+    if (owned == member_.owned.end()) continue;
+    offsets[key] = {owned->second.next,
+                    CountedIn(owned->second) + std::to_string(member_.generation)};
   }
   if (offsets.empty()) return;
   SAFFRON_STEP("projection.offsets.before");
-  Status committed = consumer_->Commit(offsets);
+  Status committed = member_.consumer->Commit(offsets);
   SAFFRON_STEP("projection.offsets.after");
   // Until all are committed at once: a success of some partitions says nothing of the others.
   // One that was revoked makes the others fail with it.
-  commit_again_ = commit_again_ || !committed.ok();
-  if (Mutated(Mutation::kCommitOffsetsOnce)) commit_again_ = false;
-  if (Mutated(Mutation::kSuccessForgetsFailures)) commit_again_ = !committed.ok();
+  member_.commit_again = member_.commit_again || !committed.ok();
+  if (Mutated(Mutation::kCommitOffsetsOnce)) member_.commit_again = false;
+  if (Mutated(Mutation::kSuccessForgetsFailures)) member_.commit_again = !committed.ok();
   if (!committed.ok()) {
     context_.log.Info("projection.not_committed", {{"error", committed.error().ToString()}});
   }

@@ -231,6 +231,28 @@ TEST(ProjectionTest, AnOutagePausesAndBurnsNoAttempt) {
   EXPECT_TRUE(DeadLetters(world).empty());
 }
 
+// Its partitions would wait for it, and every reader with them.
+TEST(ProjectionTest, A23_AMemberThatAloneCannotWriteGoes) {
+  for (bool away : {true, false}) {  // the whole index, or only its writes
+    ProjectionWorld world(6);
+    PublisherProcess publisher(world, "publisher");
+    HookedSearch hooked(world.search);
+    ProjectionProcess failing(world, "a", &hooked);
+    ProjectionProcess other(world, "b");
+    world.Churn(5);
+    world.RunUntilProjected(other);
+    world.simulation.RunFor(seconds(5));  // both follow the bus
+    hooked.before = [&] {
+      if (away) hooked.gone = true;
+    };
+    hooked.outage = true;
+    world.Churn(10);
+    world.RunUntilProjected(other);
+    EXPECT_FALSE(failing.projection->healthy());
+    world.ExpectIndexIsFoldOfLog();
+  }
+}
+
 TEST(ProjectionTest, WhatIsNoOutcomeIsDeadLettered) {
   ProjectionWorld world(5);
   PublisherProcess publisher(world, "publisher");

@@ -158,8 +158,12 @@ class HookedSearch final : public SearchIndex {
                                            std::size_t limit) override {
     return inner_.Scan(after_key, limit);
   }
-  Result<std::string> Watermark() override { return inner_.Watermark(); }
-  Status SetWatermark(std::string_view value) override { return inner_.SetWatermark(value); }
+  Result<std::string> Watermark() override {
+    return gone ? Unavailable("gone") : inner_.Watermark();
+  }
+  Status SetWatermark(std::string_view value) override {
+    return gone ? Unavailable("gone") : inner_.SetWatermark(value);
+  }
   Result<std::unique_ptr<SearchIndex>> NewGeneration() override { return inner_.NewGeneration(); }
   Status Activate(SearchIndex& next) override {
     if (before_switch) before_switch();
@@ -171,7 +175,7 @@ class HookedSearch final : public SearchIndex {
   std::function<void()> before, after;
   std::function<void()> before_switch, after_switch;
   std::string refuse, poison;
-  bool outage = false;
+  bool outage = false, gone = false;  // of its writes; of its watermark
   int writes = 0;
 
  private:

@@ -106,6 +106,7 @@ Result<Publisher::Progress> Publisher::Lead() {
   if (leading_) SAFFRON_TRY(SaveIfDue());
   if (!leading_) return Progress::kIdle;
   PutRowIfDue();
+  if (StandsBack()) return Progress::kIdle;
   ReportLagIfDue();
   if (!batch_) SAFFRON_TRY(ReadBatch());
   if (!batch_) return Progress::kIdle;
@@ -261,7 +262,7 @@ void Publisher::Acknowledge() {
   row_dirty_ = true;
 }
 
-// A row that cannot be written delays only those who wait for a position.
+// A row that cannot be written delays only those who wait for a position, for as long as a lease.
 void Publisher::PutRowIfDue() {
   const Instant now = runtime_.Now();
   if (!row_dirty_ || now < row_at_ + options_.row_interval) return;
@@ -279,8 +280,10 @@ void Publisher::PutRowIfDue() {
   SAFFRON_STEP("publisher.row.after");
   if (!put.ok()) {
     context_.log.Warning("publisher.row_failed", {{"error", put.error().ToString()}});
+    row_failing_since_ = std::min(row_failing_since_, now);
     return;
   }
+  row_failing_since_ = Instant::Max();
   row_dirty_ = false;
   if (distrusted_until_ <= row.slot) distrusted_until_ = SlotNumber();
 }

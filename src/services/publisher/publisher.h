@@ -108,6 +108,7 @@ class Publisher {
   // After a swap was refused. True: the checkpoint in the store is the one in memory.
   Result<bool> ReadBack(const std::string& wanted);
   void Release();
+  bool StandsBack();
   void FlushByDate();
   Status PutByDate();
 
@@ -139,6 +140,7 @@ class Publisher {
   std::string seen_etag_;
   Instant seen_at_;
   std::uint64_t highest_epoch_ = 0;
+  Instant back_at_;  // until then it leaves the checkpoint to others
 
   // Leading.
   PublisherCheckpoint state_;
@@ -155,6 +157,7 @@ class Publisher {
   std::size_t growth_ = 1;
   Instant small_until_;  // the bus did not take a call
   bool row_dirty_ = false;
+  Instant row_failing_since_ = Instant::Max();
   SlotNumber distrusted_until_;  // rows up to here are not ours
   ByDateRun by_date_;
   double events_per_slot_ = 1;

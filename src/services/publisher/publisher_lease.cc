@@ -13,6 +13,10 @@ constexpr std::size_t kMostByDateSlots = 10'000;
 }  // namespace
 
 Result<Publisher::Progress> Publisher::Contend() {
+  if (runtime_.Now() < back_at_) {
+    runtime_.SleepFor(std::min<Duration>(options_.lease / 10, seconds(1)));
+    return Progress::kIdle;
+  }
   Result<StoredObject> stored = context_.store.Get(options_.checkpoint_key);
   if (stored.Is(Code::kNotFound)) return Found();
   if (!stored.ok()) return std::move(stored).error();
@@ -78,6 +82,7 @@ void Publisher::BeginLeading(PublisherCheckpoint checkpoint, std::string etag) {
   etag_ = std::move(etag);
   saved_at_ = tried_at_ = runtime_.Now();
   dirty_ = prepared_ = row_dirty_ = false;
+  row_failing_since_ = Instant::Max();
   regressed_.clear();
   distrusted_until_ = SlotNumber();
   by_date_.Clear();
@@ -175,6 +180,19 @@ void Publisher::Release() {
   auto put = context_.store.PutIfMatch(options_.checkpoint_key, bytes, etag_);
   if (!put.ok()) context_.log.Info("publisher.not_released", {{"error", put.error().ToString()}});
   leading_ = false;
+}
+
+// Another one may reach the registry that this one cannot; everybody waits for its rows.
+bool Publisher::StandsBack() {
+  const Instant now = runtime_.Now();
+  if (row_failing_since_ == Instant::Max() || now - row_failing_since_ < options_.lease) {
+    return false;
+  }
+  if (context_.exclusive || Mutated(Mutation::kFailingPublisherHoldsOn)) return false;
+  Release();
+  StandBy("its rows cannot be written");
+  back_at_ = now + 2 * options_.lease;
+  return true;
 }
 
 // A predecessor that was paused in the middle of this call begins its run where ours begins, and

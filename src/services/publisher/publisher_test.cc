@@ -104,6 +104,30 @@ TEST(PublisherTest, AStandbyTakesOverAfterTheLease) {
   EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
 }
 
+// Found by the simulation: whoever waits for a position waits for the leader's rows.
+TEST(PublisherTest, A23_ALeaderThatAloneCannotWriteItsRowsGoes) {
+  PublisherWorld world(16);
+  world.Append(5);
+  PublisherProcess cut_off(world, "cut off");
+  RunUntilPublished(world, cut_off);
+  world.simulation.RunFor(seconds(1));
+  PublisherProcess other(world, "other");
+  StoreTroubles troubles{};
+  troubles[static_cast<std::size_t>(Store::kRegistry)] = StoreTrouble::kAway;
+  cut_off.plan.Suffer(troubles);
+  world.Append(5);
+  world.simulation.RunFor(seconds(20));  // longer than its lease, and shorter than it stays away
+  EXPECT_FALSE(cut_off.publisher->leading());
+  EXPECT_TRUE(other.publisher->leading());
+  auto row = world.registry.PublishedAt(0, world.builder.last());
+  EXPECT_TRUE(row.ok() && row->has_value());
+  other.Stop();
+  troubles.fill(StoreTrouble::kNone);  // it comes back
+  world.Append(5);
+  RunUntilPublished(world, cut_off);
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+}
+
 TEST(PublisherTest, AStoppedPublisherLeavesAtOnce) {
   PublisherWorld world(4);
   world.Append(5);

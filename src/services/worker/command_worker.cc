@@ -69,10 +69,7 @@ void CommandWorker::StandBack() {
   if (metrics_ != nullptr) metrics_->Waiting(0);
   Runtime& runtime = context_.runtime;
   const Instant back = runtime.Now() + options_.stand_back;
-  const auto reaches = [this] {
-    return context_.store.Get(kFormatKey).ok() && context_.registry.Read({}).ok();
-  };
-  while (runtime.SleepFor(seconds(1)) && (runtime.Now() < back || !reaches())) {
+  while (runtime.SleepFor(seconds(1)) && (runtime.Now() < back || !CanRead(context_))) {
   }
 }
 
