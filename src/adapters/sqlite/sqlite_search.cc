@@ -272,6 +272,7 @@ Result<std::vector<SearchDocument>> SqliteSearch::Scan(const std::optional<Aggre
   while (true) {
     SAFFRON_ASSIGN(bool row, rows.Step());
     if (!row) return documents;
+    if (rows.Int(0) < 1 || rows.Int(0) > 4) return Corrupt("search: a document of no type");
     documents.push_back(DocumentOf(rows));
   }
 }

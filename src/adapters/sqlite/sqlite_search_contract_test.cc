@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 
+#include "adapters/sqlite/sqlite.h"
 #include "adapters/sqlite/sqlite_search.h"
 #include "testing/contract/search_index_contract.h"
 
@@ -70,6 +71,20 @@ TEST(SqliteSearchTest, ADamagedPointerIsCorrupt) {
   SqliteHome home;
   std::ofstream(home.folder() + "/live") << "../elsewhere.db";
   EXPECT_TRUE(OpenSqliteSearch({.folder = home.folder()}).Is(Code::kCorrupt));
+}
+
+TEST(SqliteSearchTest, ADocumentOfNoTypeIsCorrupt) {
+  SqliteHome home;
+  auto index = home.Open();
+  const std::string file = home.folder() + "/search-1.db";
+  auto database = sqlite::Connection::Open({.path = file});
+  ASSERT_TRUE(database.ok()) << database.error().ToString();
+  ASSERT_TRUE((*database)
+                  ->Execute("INSERT INTO documents (type, key, version, present, "
+                            "scope_database, scope_class, updated_ms, document) "
+                            "VALUES (9, 'a', 1, 1, 1, 1, 1, '{}')")
+                  .ok());
+  EXPECT_TRUE(index->Scan(std::nullopt, 10).Is(Code::kCorrupt));
 }
 
 }  // namespace

@@ -45,8 +45,8 @@ void EventStreams::Open(const CallPtr& call) {
   if (!from.ok()) return call->Send(AnswerOf(from.error()));
   stream.next = *from;
   if (std::optional<std::string_view> id = call->request.headers.Find("Last-Event-ID")) {
-    std::optional<Position> seen = Position::Parse(*id);
-    if (!seen) return call->Send(ApiError(400, "Last-Event-ID is not a position"));
+    Result<Position> seen = ReadPosition(*id, "Last-Event-ID");
+    if (!seen.ok()) return call->Send(AnswerOf(seen.error()));
     stream.next = After(*seen);
   }
   if (stream.next && stream.next->slot == SlotNumber()) stream.next->slot = SlotNumber(1);

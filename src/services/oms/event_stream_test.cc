@@ -103,6 +103,8 @@ TEST_F(EventStreamTest, WithoutAPlaceItBeginsAtTheEnd) {
 TEST_F(EventStreamTest, BadPlacesAreRefused) {
   EXPECT_EQ(home_.Get("/api/v1/events/stream?from=x").status, 400);
   EXPECT_EQ(home_.Get("/api/v1/events/stream?db=Bad").status, 400);
+  EXPECT_EQ(home_.Get("/api/v1/events/stream?from=7-1-0").status, 400);
+  EXPECT_NE(home_.Get("/api/v1/events?from=7-1-0").body.find("of shard 7"), std::string::npos);
   EXPECT_EQ(home_.Do("GET", "/api/v1/events/stream", "", {{"Last-Event-ID", "1"}}).status, 400);
 }
 

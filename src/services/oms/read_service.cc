@@ -127,9 +127,16 @@ Status CheckPathNames(const ApiCall& call) {
 Result<std::optional<Position>> QueryPosition(const HttpRequest& request, std::string_view name) {
   std::optional<std::string_view> text = request.Query(name);
   if (!text) return std::optional<Position>();
-  std::optional<Position> position = Position::Parse(*text);
+  SAFFRON_ASSIGN(Position position, ReadPosition(*text, name));
+  return std::optional<Position>(position);
+}
+
+Result<Position> ReadPosition(std::string_view text, std::string_view name) {
+  std::optional<Position> position = Position::Parse(text);
   if (!position) return Invalid(std::string(name) + " is not a position");
-  return position;
+  if (position->shard == 0) return *position;
+  return Invalid(std::string(name) + " is a position of shard " + std::to_string(position->shard) +
+                 "; there is no other than shard 0");
 }
 
 Result<std::uint64_t> LimitOf(const HttpRequest& request, std::uint64_t otherwise,

@@ -88,6 +88,8 @@ bool AliveIn(const LiveScope& scope, std::string_view class_id, Lifecycle lifecy
 
 // The parts of a path, against their grammars: kInvalid.
 Status CheckPathNames(const ApiCall& call);
+// A position that a request names, in its query or elsewhere: kInvalid says which name is wrong.
+Result<Position> ReadPosition(std::string_view text, std::string_view name);
 // An optional position in the query.
 Result<std::optional<Position>> QueryPosition(const HttpRequest& request, std::string_view name);
 // `limit`, from 1 to `max`.
