@@ -109,6 +109,7 @@ enum class Mutation {
   kFailingWriterHoldsOn,      // a graph writer that cannot read the log keeps its lease
   kFailingProjectionHoldsOn,  // a projection that cannot write its index keeps its partitions
   kFailingPublisherHoldsOn,   // a publisher that cannot write its rows keeps the checkpoint
+  kPassesMissingEntries,      // the checkpoint passes slots whose entry by date is missing
 };
 
 #ifdef SAFFRON_MUTATIONS

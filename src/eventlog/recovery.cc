@@ -260,11 +260,6 @@ Status RecoverUnlessFenced(LogContext& context) {
 
 // Of processes that start together one fences, and the others find that it is done: what they saw
 // before they had the lock counts for nothing.
-bool CanRead(LogContext& context) {
-  const Result<StoredObject> format = context.store.Get(kFormatKey);
-  return (format.ok() || format.Is(Code::kNotFound)) && context.registry.Read({}).ok();
-}
-
 Status OpenRegistry(LogContext& context) {
   const Instant give_up = context.runtime.Now() + kOthersFence;
   while (true) {
@@ -284,6 +279,11 @@ Status OpenRegistry(LogContext& context) {
 
 Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress) {
   return Recover(context, Recovery::kFromEmpty, progress);
+}
+
+bool CanRead(LogContext& context) {
+  const Result<StoredObject> format = context.store.Get(kFormatKey);
+  return (format.ok() || format.Is(Code::kNotFound)) && context.registry.Read({}).ok();
 }
 
 }  // namespace saffron

@@ -14,9 +14,6 @@ Status ProbeStore(ObjectStore& store, Runtime& runtime);
 
 inline constexpr std::string_view kFormatKey = "events/format.json";
 
-// Store and registry answer. For who has left its work to others, before it comes back.
-bool CanRead(LogContext& context);
-
 // kInvalid: of a newer version, whatever else it says. kCorrupt: not readable.
 Result<EventLogFormat> DecodeFormat(const std::string& bytes);
 
@@ -46,5 +43,8 @@ Status RecoverUnlessFenced(LogContext& context);
 
 // Forgets the registry's rows and folds the whole log again.
 Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress);
+
+// Store and registry answer. For who has left its work to others, before it comes back.
+bool CanRead(LogContext& context);
 
 }  // namespace saffron

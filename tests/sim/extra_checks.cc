@@ -53,4 +53,22 @@ Violations CheckEconomy(MemoryObjectStore& store, const EventLogFormat& format,
   return violations;
 }
 
+Violations CheckByDate(MemoryObjectStore& store) {
+  std::string entries;
+  for (const auto& [key, object] : store.Snapshot()) {
+    if (key.starts_with("indexes/by-date/")) entries += *object.bytes;
+  }
+  Violations violations;
+  const Result<StoredObject> stored = store.Get(kPipelineCheckpoint);
+  if (!stored.ok()) return violations;  // removed, and not yet written again
+  const Result<PublisherCheckpoint> checkpoint = DecodeCheckpoint(stored->bytes);
+  const auto passed = checkpoint->shards.find(0);
+  if (passed == checkpoint->shards.end()) return violations;
+  for (SlotNumber slot(1); slot <= passed->second; slot = slot.Next()) {
+    if (entries.find('"' + SlotKey(0, slot) + '"') != std::string::npos) continue;
+    violations.push_back("published and in no entry by date: slot " + std::to_string(slot.value));
+  }
+  return violations;
+}
+
 }  // namespace saffron

@@ -14,4 +14,7 @@ Violations CheckClaims(const MemoryRegistry& registry);
 Violations CheckEconomy(MemoryObjectStore& store, const EventLogFormat& format,
                         const MemoryRegistry& registry);
 
+// Every slot that the publisher's checkpoint has passed is named under indexes/by-date/.
+Violations CheckByDate(MemoryObjectStore& store);
+
 }  // namespace saffron

@@ -211,6 +211,7 @@ Violations JudgePipeline(PipelineWorld& world, const DecodedLog& log,
   add(CheckDecisions(events, {"too_large", "discarded"}));
   add(CheckGraph(events, world.graph));
   add(CheckSearch(events, world.search));
+  add(CheckByDate(world.store));
   for (const auto& [topic, records] : topics) {
     auto history = topics_history.find(topic);
     add(CheckTopic(events, topic, records,

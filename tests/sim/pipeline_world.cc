@@ -206,8 +206,8 @@ void PipelineWorld::CutOff(std::uint32_t pick) {
   }
   if (live.empty()) return;
   const std::size_t stores = cut_off_.size();
-  cut_off_[pick % stores] = StoreTrouble::kAway;
-  PipelineNode& node = *live[pick / stores % live.size()];
+  cut_off_[pick % stores] = pick / stores % 3 == 0 ? StoreTrouble::kFull : StoreTrouble::kAway;
+  PipelineNode& node = *live[pick / stores / 3 % live.size()];
   node.cut_off_ = true;
   node.plan_.Suffer(cut_off_);
 }
@@ -416,7 +416,7 @@ void PipelineNode::StartFollowers(TaskGroup& services) {
     options.topics = AllTopics(world_.options.partitions);
     options.lease = seconds(3);
     options.save_interval = milliseconds(300);
-    options.check_interval = seconds(3);
+    options.check_interval = seconds(6);
     publisher_ = std::make_unique<Publisher>(*context_, bus_, claims_, options, nullptr);
     services.Spawn("publisher", [this] { publisher_->Run(); });
   }

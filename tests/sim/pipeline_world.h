@@ -107,8 +107,8 @@ class PipelineWorld {
   std::string Unbounded();
   // No more faults: everything must settle.
   void Heal();
-  // One process reaches a store no more, if it has not ended. It says so, and clients go to others,
-  // which must settle everything.
+  // One process reaches a store no more, or writes to it no more, if it has not ended. It says so,
+  // and clients go to others, which must settle everything.
   void CutOff(std::uint32_t pick);
   // Ends all processes and their fibers.
   void StopAll();

@@ -10,6 +10,7 @@ import time
 import unittest
 
 PROGRAM = os.environ.get("SAFFRON_PROGRAM", "build/release/saffron")
+SANITIZED = os.environ.get("SAFFRON_SANITIZED", "")  # of the program: "thread", ...
 
 
 def run_tests():

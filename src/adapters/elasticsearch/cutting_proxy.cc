@@ -46,13 +46,13 @@ CuttingProxy::CuttingProxy(std::uint16_t server_port) : server_port_(server_port
   if (::listen(listener_, 64) != 0) return;
   ::getsockname(listener_, reinterpret_cast<sockaddr*>(&address), &size);
   port_ = ntohs(address.sin_port);
-  threads_.emplace_back([this] { Accept(); });
+  accepting_ = std::thread([this] { Accept(); });
 }
 
 CuttingProxy::~CuttingProxy() {
   stop_ = true;
-  if (!threads_.empty()) threads_.front().join();  // no more are added
-  for (std::size_t i = 1; i < threads_.size(); ++i) threads_[i].join();
+  if (accepting_.joinable()) accepting_.join();
+  for (std::thread& thread : serving_) thread.join();
   ::close(listener_);
 }
 
@@ -62,8 +62,7 @@ void CuttingProxy::Accept() {
     if (::poll(&ready, 1, 50) <= 0) continue;
     const int client = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (client < 0) continue;
-    std::lock_guard<std::mutex> lock(mutex_);
-    threads_.emplace_back([this, client] { Serve(client); });
+    serving_.emplace_back([this, client] { Serve(client); });
   }
 }
 

@@ -3,7 +3,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -31,8 +30,8 @@ class CuttingProxy {
   int listener_ = -1;
   std::atomic<bool> stop_{false};
   std::atomic<int> to_lose_{0}, lost_{0};
-  std::mutex mutex_;
-  std::vector<std::thread> threads_;
+  std::vector<std::thread> serving_;  // filled by `accepting_`
+  std::thread accepting_;
 };
 
 }  // namespace saffron

@@ -79,7 +79,8 @@ void Projection::Run() {
 // Another one may reach what this one cannot: it gets the partitions. This one comes back after a
 // pause, once everything can be read, like a process that was started again.
 void Projection::StandBack() {
-  if (member_.owned.empty()) return;  // one that has nothing keeps nobody waiting
+  // One that has nothing keeps nobody waiting; but who has not polled yet may be given something.
+  if (member_.consumer == nullptr || (member_.joined && member_.owned.empty())) return;
   context_.log.Warning("projection.stands_back", {{"partitions", member_.owned.size()}});
   member_ = Member();
   const Instant back = runtime_.Now() + options_.stand_back;

@@ -85,13 +85,17 @@ void Publisher::Run() {
     Result<Progress> step = Step();
     if (step.ok()) {
       backoff = kFirstBackoff;
+      if (!row_failing_) failing_since_ = Instant::Max();
+      StandBackIfFailing();
       continue;
     }
     context_.log.Warning("publisher.step_failed", {{"error", step.error().ToString()}});
+    failing_since_ = std::min(failing_since_, runtime_.Now());
+    StandBackIfFailing();
     runtime_.SleepFor(backoff);
     backoff = std::min(backoff * 2, kLongestBackoff);
   }
-  Release();
+  if (leading_) Release();
   reader_.reset();
 }
 
@@ -106,7 +110,6 @@ Result<Publisher::Progress> Publisher::Lead() {
   if (leading_) SAFFRON_TRY(SaveIfDue());
   if (!leading_) return Progress::kIdle;
   PutRowIfDue();
-  if (StandsBack()) return Progress::kIdle;
   ReportLagIfDue();
   if (!batch_) SAFFRON_TRY(ReadBatch());
   if (!batch_) return Progress::kIdle;
@@ -280,10 +283,11 @@ void Publisher::PutRowIfDue() {
   SAFFRON_STEP("publisher.row.after");
   if (!put.ok()) {
     context_.log.Warning("publisher.row_failed", {{"error", put.error().ToString()}});
-    row_failing_since_ = std::min(row_failing_since_, now);
+    row_failing_ = true;
+    failing_since_ = std::min(failing_since_, now);
     return;
   }
-  row_failing_since_ = Instant::Max();
+  row_failing_ = false;
   row_dirty_ = false;
   if (distrusted_until_ <= row.slot) distrusted_until_ = SlotNumber();
 }

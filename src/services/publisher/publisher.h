@@ -107,8 +107,9 @@ class Publisher {
   Status Save();
   // After a swap was refused. True: the checkpoint in the store is the one in memory.
   Result<bool> ReadBack(const std::string& wanted);
+  Status CanLead();
   void Release();
-  bool StandsBack();
+  void StandBackIfFailing();
   void FlushByDate();
   Status PutByDate();
 
@@ -157,7 +158,8 @@ class Publisher {
   std::size_t growth_ = 1;
   Instant small_until_;  // the bus did not take a call
   bool row_dirty_ = false;
-  Instant row_failing_since_ = Instant::Max();
+  bool row_failing_ = false;
+  Instant failing_since_ = Instant::Max();
   SlotNumber distrusted_until_;  // rows up to here are not ours
   ByDateRun by_date_;
   double events_per_slot_ = 1;

@@ -8,9 +8,19 @@
 namespace saffron {
 namespace {
 
-constexpr std::size_t kMostByDateSlots = 10'000;
+// Entries that cannot be written keep the checkpoint back by so much; then they are given up.
+constexpr std::size_t kMostByDateSlots = 1'000;
+// Others see within a second that the checkpoint was released.
+constexpr Duration kRest = seconds(3);
 
 }  // namespace
+
+// Without its rows a publisher must not begin to send.
+Status Publisher::CanLead() {
+  if (context_.exclusive || Mutated(Mutation::kFailingPublisherHoldsOn)) return Ok();
+  Result<std::optional<PublishedRow>> row = claims_.PublishedAt(context_.shard, SlotNumber(1));
+  return row.ok() ? Ok() : Status(row.error());
+}
 
 Result<Publisher::Progress> Publisher::Contend() {
   if (runtime_.Now() < back_at_) {
@@ -30,15 +40,16 @@ Result<Publisher::Progress> Publisher::Contend() {
   highest_epoch_ = std::max(highest_epoch_, checkpoint.epoch);
   const bool ours =
       read.ok() && checkpoint.owner == options_.owner && !Mutated(Mutation::kRefusedSwapStandsBy);
-  if (ours) {  // our swap, its answer was lost
-    BeginLeading(std::move(checkpoint), stored->etag);
-    return Progress::kWorked;
-  }
   const bool released = read.ok() && checkpoint.owner.empty();
   const bool at_once = context_.exclusive || Mutated(Mutation::kPublisherTakesAtOnce);
-  if (!released && !at_once && now - seen_at_ < options_.lease) {
+  if (!ours && !released && !at_once && now - seen_at_ < options_.lease) {
     runtime_.SleepFor(std::min<Duration>(options_.lease / 10, seconds(1)));
     return Progress::kIdle;
+  }
+  SAFFRON_TRY(CanLead());
+  if (ours) {  // our swap, its answer was lost; or it could not be released
+    BeginLeading(std::move(checkpoint), stored->etag);
+    return Progress::kWorked;
   }
   if (!read.ok()) {
     context_.log.Warning("publisher.checkpoint_unreadable",
@@ -58,6 +69,7 @@ Result<Publisher::Progress> Publisher::Contend() {
 }
 
 Result<Publisher::Progress> Publisher::Found() {
+  SAFFRON_TRY(CanLead());
   PublisherCheckpoint checkpoint;
   checkpoint.owner = options_.owner;
   checkpoint.epoch = highest_epoch_ + 1;
@@ -82,7 +94,8 @@ void Publisher::BeginLeading(PublisherCheckpoint checkpoint, std::string etag) {
   etag_ = std::move(etag);
   saved_at_ = tried_at_ = runtime_.Now();
   dirty_ = prepared_ = row_dirty_ = false;
-  row_failing_since_ = Instant::Max();
+  failing_since_ = Instant::Max();
+  row_failing_ = false;
   regressed_.clear();
   distrusted_until_ = SlotNumber();
   by_date_.Clear();
@@ -113,9 +126,12 @@ Status Publisher::SaveIfDue() {
 std::string Publisher::NextCheckpoint() {
   FlushByDate();
   state_.renewed_at = runtime_.WallNow().ToRfc3339();
-  if (by_date_.empty()) return EncodeCheckpoint(state_);
+  if (by_date_.empty() || Mutated(Mutation::kPassesMissingEntries)) return EncodeCheckpoint(state_);
   PublisherCheckpoint behind = state_;
   behind.shards[context_.shard] = SlotNumber(by_date_.first().value - 1);
+  if (behind.republish) {
+    behind.republish->next = std::min(behind.republish->next, by_date_.first());
+  }
   return EncodeCheckpoint(behind);
 }
 
@@ -170,29 +186,26 @@ Result<bool> Publisher::ReadBack(const std::string& wanted) {
 }
 
 void Publisher::Release() {
-  if (!leading_) return;
   row_at_ = Instant{Duration::min() / 2};
   PutRowIfDue();
   state_.owner.clear();
   const std::string bytes = NextCheckpoint();
+  leading_ = false;
   // If it is refused, the lease runs out.
   if (etag_.empty()) return;
   auto put = context_.store.PutIfMatch(options_.checkpoint_key, bytes, etag_);
   if (!put.ok()) context_.log.Info("publisher.not_released", {{"error", put.error().ToString()}});
-  leading_ = false;
 }
 
-// Another one may reach the registry that this one cannot; everybody waits for its rows.
-bool Publisher::StandsBack() {
+// Another one may reach what this one cannot. If nobody comes, it leads again.
+void Publisher::StandBackIfFailing() {
   const Instant now = runtime_.Now();
-  if (row_failing_since_ == Instant::Max() || now - row_failing_since_ < options_.lease) {
-    return false;
-  }
-  if (context_.exclusive || Mutated(Mutation::kFailingPublisherHoldsOn)) return false;
+  if (!leading_ || failing_since_ == Instant::Max()) return;
+  if (now - failing_since_ < options_.lease) return;
+  if (context_.exclusive || Mutated(Mutation::kFailingPublisherHoldsOn)) return;
   Release();
-  StandBy("its rows cannot be written");
-  back_at_ = now + 2 * options_.lease;
-  return true;
+  back_at_ = now + kRest;
+  StandBy("it has failed for as long as a lease");
 }
 
 // A predecessor that was paused in the middle of this call begins its run where ours begins, and

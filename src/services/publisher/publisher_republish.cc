@@ -23,6 +23,9 @@ Status Publisher::CheckBusIfDue() {
 }
 
 Status Publisher::CheckBus() {
+  // Who has slept looks first whether it still leads.
+  if (saved_at_ + options_.lease <= runtime_.Now()) SAFFRON_TRY(Save());
+  if (!leading_) return Ok();
   SAFFRON_TRY(bus_.EnsureTopics(options_.topics));
   if (!prepared_) SAFFRON_TRY(TakeRowsAsEvidence());
   SAFFRON_ASSIGN(BusState bus, DescribeBus());

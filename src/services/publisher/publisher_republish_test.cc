@@ -10,7 +10,7 @@ namespace {
 
 const std::string kEvents(kInstanceEventsTopic);
 
-void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
+void RunUntilSaved(PublisherWorld& world, PublisherProcess& publisher) {
   RunResult result = world.simulation.RunUntil(
       [&] {
         if (!publisher.publisher->leading()) return false;
@@ -27,12 +27,12 @@ TEST(PublisherRepublishTest, C16_ALostTailIsSentAgainWithinAMinute) {
     PublisherWorld world(seed);
     world.Append(40);
     PublisherProcess publisher(world, "p");
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     const std::uint64_t mark = world.Checkpoint().republish_id;
     auto ends = world.bus.Describe(kEvents)->end_offsets;
     for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] / 2);
     world.simulation.RunFor(seconds(70));
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     EXPECT_NE(world.Checkpoint().republish_id, mark);
     EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
   }
@@ -44,7 +44,7 @@ TEST(PublisherRepublishTest, C16_ALostTailIsFoundByTheSuccessorToo) {
     world.Append(30);
     {
       PublisherProcess publisher(world, "first");
-      RunUntilPublished(world, publisher);
+      RunUntilSaved(world, publisher);
       world.Append(10);
       world.simulation.RunFor(milliseconds(seed % 2 == 0 ? 200 : 2500));
       publisher.Crash();
@@ -52,7 +52,7 @@ TEST(PublisherRepublishTest, C16_ALostTailIsFoundByTheSuccessorToo) {
     auto ends = world.bus.Describe(kEvents)->end_offsets;
     for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] - ends[p] / 3);
     PublisherProcess publisher(world, "second");
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
   }
 }
@@ -62,13 +62,13 @@ TEST(PublisherRepublishTest, AnOffsetGivenTwiceShowsALossThatEndsCannotShow) {
     PublisherWorld world(seed);
     world.Append(30);
     PublisherProcess publisher(world, "p");
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     const std::uint64_t mark = world.Checkpoint().republish_id;
     auto ends = world.bus.Describe(kEvents)->end_offsets;
     for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] - ends[p] / 4);
     world.Append(60);  // so that the ends are higher than ever when they are looked at
     world.simulation.RunFor(seconds(5));
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     EXPECT_NE(world.Checkpoint().republish_id, mark);
     EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
   }
@@ -79,7 +79,7 @@ TEST(PublisherRepublishTest, C18_ATopicMadeAgainIsFilledByASuccessorToo) {
     PublisherWorld world(seed, {.slow = 300, .slow_max = seconds(1)});
     world.Append(150);
     PublisherProcess first(world, "first");
-    RunUntilPublished(world, first);
+    RunUntilSaved(world, first);
     world.bus.DeleteTopic(kEvents);
     RunResult begun = world.simulation.RunUntil(
         [&] {
@@ -90,7 +90,7 @@ TEST(PublisherRepublishTest, C18_ATopicMadeAgainIsFilledByASuccessorToo) {
     ASSERT_EQ(begun.end, RunEnd::kPredicate) << "the republish was over too soon to be cut";
     first.Crash();
     PublisherProcess second(world, "second");
-    RunUntilPublished(world, second);
+    RunUntilSaved(world, second);
     EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
   }
 }
@@ -101,7 +101,7 @@ TEST(PublisherRepublishTest, TheRepublishIsInTheCheckpointBeforeItsFirstEvent) {
     WatchedBus bus(world.bus);
     world.Append(40);
     PublisherProcess publisher(world, "p", seconds(15), &bus);
-    RunUntilPublished(world, publisher);  // the checkpoint was written just now
+    RunUntilSaved(world, publisher);  // the checkpoint was written just now
     const SlotNumber published = world.builder.last();
     int sent_again = 0;
     bus.before = [&](const std::vector<BusMessage>& messages) -> Status {
@@ -127,7 +127,7 @@ TEST(PublisherRepublishTest, ATopicMadeAgainIsKnownByItsIdWhateverItHolds) {
   world.Append(20);
   {
     PublisherProcess publisher(world, "first");
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     publisher.Stop();
   }
   const auto ends = world.bus.Describe(kEvents)->end_offsets;
@@ -143,7 +143,7 @@ TEST(PublisherRepublishTest, ATopicMadeAgainIsKnownByItsIdWhateverItHolds) {
     ASSERT_GT(world.bus.Describe(kEvents)->end_offsets[p], ends[p]);
   }
   PublisherProcess publisher(world, "second");
-  RunUntilPublished(world, publisher);
+  RunUntilSaved(world, publisher);
   std::set<std::string> on_bus = world.PositionsOnBus();
   on_bus.erase("");
   EXPECT_EQ(on_bus, world.PositionsInLog());
@@ -157,7 +157,7 @@ TEST(PublisherRepublishTest, ARowAboveTheCheckpointShowsALossAndIsNoLongerBeliev
     world.Append(10);
     {
       PublisherProcess publisher(world, "first");
-      RunUntilPublished(world, publisher);
+      RunUntilSaved(world, publisher);
       publisher.Stop();
     }
     const PublisherCheckpoint before = world.Checkpoint();
@@ -179,11 +179,11 @@ TEST(PublisherRepublishTest, NoRowOfBeforeTheLossSaysThatASlotIsOnTheBus) {
     PublisherWorld world(seed);
     world.Append(60);
     PublisherProcess publisher(world, "p");
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     auto ends = world.bus.Describe(kEvents)->end_offsets;
     for (std::uint32_t p = 0; p < 2; ++p) world.bus.Truncate(kEvents, p, ends[p] / 2);
     world.simulation.RunFor(seconds(61));
-    RunUntilPublished(world, publisher);
+    RunUntilSaved(world, publisher);
     world.simulation.RunFor(seconds(1));
     const std::uint64_t mark = world.Checkpoint().republish_id;
     auto last = world.registry.PublishedAt(0, world.builder.last());
@@ -206,7 +206,7 @@ TEST(PublisherRepublishTest, EmptiedDeadLettersAreNoLoss) {
   PublisherWorld world(3);
   world.Append(10);
   PublisherProcess publisher(world, "p");
-  RunUntilPublished(world, publisher);
+  RunUntilSaved(world, publisher);
   const std::uint64_t mark = world.Checkpoint().republish_id;
   world.bus.DeleteTopic(std::string(kCommandFailuresTopic));
   world.simulation.RunFor(seconds(130));
@@ -219,7 +219,7 @@ TEST(PublisherRepublishTest, TheLastRowIsWrittenAgainWithoutNews) {
   PublisherWorld world(1);
   world.Append(10);
   PublisherProcess publisher(world, "p");
-  RunUntilPublished(world, publisher);
+  RunUntilSaved(world, publisher);
   world.simulation.RunFor(seconds(1));
   PublishedRow nothing;
   nothing.slot = world.builder.last();

@@ -16,16 +16,6 @@ FaultRates SomeFaults() {
   return {.fail_before = 20, .lost_answer = 20, .late = 10, .repeated = 20, .slow = 10};
 }
 
-void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
-  RunResult result = world.simulation.RunUntil(
-      [&] {
-        return publisher.publisher->leading() &&
-               publisher.publisher->last_slot() == world.builder.last();
-      },
-      world.simulation.Now() + seconds(600));
-  ASSERT_EQ(result.end, RunEnd::kPredicate) << result.report;
-}
-
 // How many messages each call to the bus has.
 std::function<Status(const std::vector<BusMessage>&)> NoteSizes(std::vector<std::size_t>& sizes) {
   return [&sizes](const std::vector<BusMessage>& messages) {
@@ -107,12 +97,12 @@ TEST(PublisherTest, AStandbyTakesOverAfterTheLease) {
 // Found by the simulation: whoever waits for a position waits for the leader's rows.
 TEST(PublisherTest, A23_ALeaderThatAloneCannotWriteItsRowsGoes) {
   PublisherWorld world(16);
+  StoreTroubles troubles{};
   world.Append(5);
   PublisherProcess cut_off(world, "cut off");
   RunUntilPublished(world, cut_off);
   world.simulation.RunFor(seconds(1));
   PublisherProcess other(world, "other");
-  StoreTroubles troubles{};
   troubles[static_cast<std::size_t>(Store::kRegistry)] = StoreTrouble::kAway;
   cut_off.plan.Suffer(troubles);
   world.Append(5);
@@ -126,6 +116,38 @@ TEST(PublisherTest, A23_ALeaderThatAloneCannotWriteItsRowsGoes) {
   world.Append(5);
   RunUntilPublished(world, cut_off);
   EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+}
+
+TEST(PublisherTest, A23_ALeaderThatAloneCannotSendGoes) {
+  PublisherWorld world(17);
+  WatchedBus bus(world.bus);
+  world.Append(5);
+  PublisherProcess cut_off(world, "cut off", seconds(15), &bus);
+  RunUntilPublished(world, cut_off);
+  PublisherProcess other(world, "other");
+  bus.before = [](const std::vector<BusMessage>&) { return Unavailable("not allowed"); };
+  world.Append(5);
+  world.simulation.RunFor(seconds(20));
+  EXPECT_TRUE(other.publisher->leading());
+  EXPECT_FALSE(cut_off.publisher->leading());
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+}
+
+// Whoever cannot read the rows cannot begin to send, and would only hold up who can.
+TEST(PublisherTest, A23_AStandbyWithoutTheRegistryDoesNotTakeOver) {
+  PublisherWorld world(18);
+  StoreTroubles troubles{};
+  troubles[static_cast<std::size_t>(Store::kRegistry)] = StoreTrouble::kAway;
+  world.Append(5);
+  PublisherProcess leader(world, "leader");
+  RunUntilPublished(world, leader);
+  PublisherProcess cut_off(world, "cut off");
+  cut_off.plan.Suffer(troubles);
+  world.simulation.RunFor(seconds(5));
+  leader.Stop();
+  world.simulation.RunFor(seconds(5));
+  EXPECT_FALSE(cut_off.publisher->leading());
+  EXPECT_EQ(world.Checkpoint().owner, "");
 }
 
 TEST(PublisherTest, AStoppedPublisherLeavesAtOnce) {
@@ -392,98 +414,6 @@ TEST(PublisherTest, RowsSayWhereASlotEnds) {
     }
   }
   EXPECT_EQ((*row)->ends.at(kRepublishMark), world.Checkpoint().republish_id);
-}
-
-std::string ByDateEntries(PublisherWorld& world) {
-  const auto keys = world.store.List("indexes/by-date/", "", 100);
-  std::string all;
-  for (const std::string& key : *keys) all += world.store.Get(key)->bytes;
-  return all;
-}
-
-TEST(PublisherTest, TheByDateIndexNamesEverySlotOnce) {
-  PublisherWorld world(12);
-  world.Append(30);
-  PublisherProcess publisher(world, "p");
-  RunUntilPublished(world, publisher);
-  world.simulation.RunFor(seconds(3));
-  const std::string all = ByDateEntries(world);
-  for (const SlotPtr& slot : world.builder.slots()) {
-    const std::string name = SlotKey(0, slot->number());
-    EXPECT_NE(all.find(name), std::string::npos) << name;
-    EXPECT_EQ(all.find(name), all.rfind(name)) << name;
-  }
-}
-
-// Found with real processes, where a publisher stood still while it wrote an entry: its successor's
-// entry begins at the same slot, and was replaced when it went on.
-TEST(PublisherTest, AnEntryThatAPausedPublisherWritesLateReplacesNoLongerOne) {
-  PublisherWorld world(13);
-  world.Append(10);
-  bool stands_still = true;
-  PublisherProcess paused(world, "a");
-  paused.plan.Script(
-      {.call = "store.put_if_absent", .skip = 1, .before = [&] {  // 0: its checkpoint
-         while (stands_still) paused.process.SleepFor(milliseconds(100));
-       }});
-  world.simulation.RunFor(seconds(3));
-  world.Append(20);
-  PublisherProcess successor(world, "b");
-  RunUntilPublished(world, successor);
-  world.simulation.RunFor(seconds(3));
-  const std::string before = ByDateEntries(world);
-  stands_still = false;
-  world.simulation.RunFor(seconds(3));
-  EXPECT_FALSE(paused.publisher->leading());
-  EXPECT_EQ(ByDateEntries(world), before);
-  for (const SlotPtr& slot : world.builder.slots()) {
-    EXPECT_NE(before.find(SlotKey(0, slot->number())), std::string::npos) << slot->number().value;
-  }
-}
-
-// The same, but the successor had only begun: what is longer stays.
-TEST(PublisherTest, AnEntryIsReplacedByALongerOne) {
-  PublisherWorld world(14);
-  world.Append(5);
-  ByDateRun shorter;
-  shorter.Add(*world.builder.slots().front());
-  ASSERT_TRUE(world.store.PutIfAbsent(shorter.Key(), shorter.Json()).ok());
-  PublisherProcess publisher(world, "p");
-  RunUntilPublished(world, publisher);
-  world.simulation.RunFor(seconds(3));
-  const std::string all = ByDateEntries(world);
-  for (const SlotPtr& slot : world.builder.slots()) {
-    EXPECT_NE(all.find(SlotKey(0, slot->number())), std::string::npos) << slot->number().value;
-  }
-}
-
-// Found in CI: the last entry before a stop could not be written, the checkpoint behind it could.
-TEST(PublisherTest, WhoeverComesNextWritesTheEntriesThatCouldNotBeWritten) {
-  for (bool killed : {true, false}) {
-    PublisherWorld world(15);
-    world.Append(10);
-    {
-      PublisherProcess publisher(world, "a");
-      for (int i = 0; i < 20; ++i) {
-        publisher.plan.Script({.call = "store.put_if_absent",
-                               .skip = i == 0 ? 1 : 0,
-                               .fault = FaultKind::kFailBefore});  // 0: its checkpoint
-      }
-      RunUntilPublished(world, publisher);
-      world.simulation.RunFor(seconds(3));
-      killed ? publisher.Crash() : publisher.Stop();
-      EXPECT_EQ(world.Checkpoint().shards[0].value, 0u);  // no entry, not published
-      EXPECT_EQ(ByDateEntries(world), "");
-    }
-    PublisherProcess successor(world, "b");
-    RunUntilPublished(world, successor);
-    world.simulation.RunFor(seconds(20));
-    EXPECT_EQ(world.Checkpoint().shards[0], world.builder.last());
-    const std::string all = ByDateEntries(world);
-    for (const SlotPtr& slot : world.builder.slots()) {
-      EXPECT_NE(all.find(SlotKey(0, slot->number())), std::string::npos) << slot->number().value;
-    }
-  }
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 // A log, a bus and a registry, and publishers of simulated processes over them.
 #pragma once
 
+#include <gtest/gtest.h>
+
 #include <functional>
 #include <memory>
 #include <set>
@@ -177,5 +179,15 @@ struct PublisherProcess {
   std::unique_ptr<Publisher> publisher;
   std::unique_ptr<Task> task;
 };
+
+inline void RunUntilPublished(PublisherWorld& world, PublisherProcess& publisher) {
+  RunResult result = world.simulation.RunUntil(
+      [&] {
+        return publisher.publisher->leading() &&
+               publisher.publisher->last_slot() == world.builder.last();
+      },
+      world.simulation.Now() + seconds(600));
+  ASSERT_EQ(result.end, RunEnd::kPredicate) << result.report;
+}
 
 }  // namespace saffron

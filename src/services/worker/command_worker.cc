@@ -61,7 +61,8 @@ void CommandWorker::StandBack() {
   context_.log.Warning("worker_stands_back",
                        {{"handler", options_.terms.handler}, {"waiting_commands", waiting_tasks_}});
   ReleaseClaims();
-  if (!progress_.empty()) consumer_.reset();  // one that has nothing keeps nobody waiting
+  // One that has nothing keeps nobody waiting; but who has not polled yet may be given something.
+  if (!polled_ || !progress_.empty()) consumer_.reset();
   progress_.clear();
   waiting_.clear();
   waiting_tasks_ = 0;
@@ -94,6 +95,7 @@ Result<bool> CommandWorker::Step() {
 Status CommandWorker::EnsureSubscribed() {
   if (consumer_ != nullptr) return Ok();
   SAFFRON_ASSIGN(consumer_, bus_.Subscribe(options_.terms.handler + "-group", options_.topics));
+  polled_ = false;
   return Ok();
 }
 
@@ -107,6 +109,7 @@ Status CommandWorker::Receive() {
   SAFFRON_ASSIGN(
       BusBatch batch,
       consumer_->Poll(std::min(options_.batch, options_.max_waiting - waiting_tasks_), patience));
+  polled_ = true;
   generation_ = std::max(generation_, batch.generation);
   for (const TopicPartition& revoked : batch.revoked) progress_.erase(revoked);
   for (const TopicPartition& assigned : batch.assigned) {
