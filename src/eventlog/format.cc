@@ -51,7 +51,7 @@ Result<EventLogFormat> DecodeFormat(const std::string& bytes) {
 }
 
 Status ProbeStore(ObjectStore& store, Runtime& runtime) {
-  const std::string key = ".saffron/probe/" + runtime.NewUuid().ToString();
+  const std::string key = std::string(kProbeFolder) + runtime.NewUuid().ToString();
   SAFFRON_ASSIGN(std::string etag, store.PutIfAbsent(key, "first"));
   Result<std::string> again = store.PutIfAbsent(key, "second");
   if (again.ok()) return Ignored(store, "accepts If-None-Match and ignores it");

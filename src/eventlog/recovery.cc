@@ -286,4 +286,11 @@ bool CanRead(LogContext& context) {
   return (format.ok() || format.Is(Code::kNotFound)) && context.registry.Read({}).ok();
 }
 
+bool CanAppend(LogContext& context) {
+  const std::string key = std::string(kProbeFolder) + context.runtime.NewUuid().ToString();
+  if (!CanRead(context) || !context.store.PutIfAbsent(key, "probe").ok()) return false;
+  (void)context.store.Delete(key);  // one that stays does no harm
+  return true;
+}
+
 }  // namespace saffron

@@ -12,6 +12,7 @@ namespace saffron {
 // store accepts a condition and ignores it.
 Status ProbeStore(ObjectStore& store, Runtime& runtime);
 
+inline constexpr std::string_view kProbeFolder = ".saffron/probe/";
 inline constexpr std::string_view kFormatKey = "events/format.json";
 
 // kInvalid: of a newer version, whatever else it says. kCorrupt: not readable.
@@ -44,7 +45,9 @@ Status RecoverUnlessFenced(LogContext& context);
 // Forgets the registry's rows and folds the whole log again.
 Status RebuildRegistry(LogContext& context, const RecoveryProgress& progress);
 
-// Store and registry answer. For who has left its work to others, before it comes back.
+// Store and registry answer; and the store takes an object. For who has left its work to others,
+// before it comes back.
 bool CanRead(LogContext& context);
+bool CanAppend(LogContext& context);
 
 }  // namespace saffron

@@ -69,7 +69,7 @@ class PipelineHistories : public testing::Test {
   explicit PipelineHistories(PipelineOptions options = {}) : world(Faultless(options)) {}
   // Every history ends with everything decided, and every sink a fold of the log.
   void TearDown() override {
-    if (!damaged.empty()) world.sim().RunFor(seconds(4));  // the publisher looks at the bus
+    if (!damaged.empty()) world.sim().RunFor(seconds(7));  // the publisher looks at the bus
     Settle();
     DecodedLog log(world.store, world.decoder());
     EXPECT_THAT(JudgePipeline(world, log, damaged), testing::IsEmpty());

@@ -29,14 +29,15 @@ CommandWorker::CommandWorker(LogContext& context, AppendLog& log, ClaimRegistry&
 
 void CommandWorker::Run() {
   Runtime& runtime = context_.runtime;
-  Instant failing_since = Instant::Max();
+  // Until it appends something itself: what others do of its work says nothing of it.
+  Instant failing_since = Instant::Max(), last_failure;
   int failures = 0;
   while (!runtime.StopRequested()) {
     Result<bool> worked = Step();
     health_.Note(worked);
     if (worked.ok()) {
       failures = 0;
-      if (*worked || waiting_tasks_ == 0) failing_since = Instant::Max();
+      if (*worked) failing_since = Instant::Max();
       continue;
     }
     if (++failures == 1) {
@@ -44,7 +45,9 @@ void CommandWorker::Run() {
                                              {"error", worked.error().ToString()}});
     }
     const bool alone = context_.exclusive || Mutated(Mutation::kFailingWorkerHoldsOn);
-    failing_since = std::min(failing_since, runtime.Now());
+    const bool goes_on = runtime.Now() - last_failure <= options_.stand_back_after;
+    failing_since = goes_on ? std::min(failing_since, runtime.Now()) : runtime.Now();
+    last_failure = runtime.Now();
     if (!alone && runtime.Now() - failing_since > options_.stand_back_after) {
       StandBack();
       failing_since = Instant::Max();
@@ -56,7 +59,7 @@ void CommandWorker::Run() {
 }
 
 // Another one may reach what this one cannot: it gets the claims and the partitions. This one comes
-// back after a pause, once store and registry can be read.
+// back after a pause, once it can append.
 void CommandWorker::StandBack() {
   context_.log.Warning("worker_stands_back",
                        {{"handler", options_.terms.handler}, {"waiting_commands", waiting_tasks_}});
@@ -70,7 +73,7 @@ void CommandWorker::StandBack() {
   if (metrics_ != nullptr) metrics_->Waiting(0);
   Runtime& runtime = context_.runtime;
   const Instant back = runtime.Now() + options_.stand_back;
-  while (runtime.SleepFor(seconds(1)) && (runtime.Now() < back || !CanRead(context_))) {
+  while (runtime.SleepFor(seconds(1)) && (runtime.Now() < back || !CanAppend(context_))) {
   }
 }
 
@@ -295,11 +298,13 @@ Result<bool> CommandWorker::Decide(Round& round) {
       log_.AppendEach(std::move(requests), context_.runtime.Now() + options_.append_timeout);
   SAFFRON_STEP("worker.append.after");
   for (std::size_t i = 0; i < answers.size(); ++i) Settle(deciding[i], answers[i], outcomes[i]);
-  const bool outage = std::all_of(answers.begin(), answers.end(), [](const AppendAnswer& answer) {
-    return answer.code == AppendCode::kTimedOut || answer.code == AppendCode::kUnknown;
-  });
-  if (outage) return Unavailable("no outcome could be appended in time");
-  return true;
+  bool committed = false, outage = false;
+  for (const AppendAnswer& answer : answers) {
+    committed |= answer.code == AppendCode::kCommitted;
+    outage |= answer.code == AppendCode::kTimedOut || answer.code == AppendCode::kUnknown;
+  }
+  if (outage && !committed) return Unavailable("no outcome could be appended in time");
+  return committed;
 }
 
 void CommandWorker::Settle(const AggregateKey& key, const AppendAnswer& answer,

@@ -5,6 +5,7 @@ import time
 
 from bus import BusReader
 from deployment import wait_until
+from faults import Alone
 from judge import TOPICS, History
 from load import DATABASE, ITEM, Caller, Load
 from stack_services import PROGRAM
@@ -123,6 +124,10 @@ class Stage:
             for fault in faults:
                 fault.tick(self.deployment)
             time.sleep(0.2)
+        for fault in faults:
+            if isinstance(fault, Alone) and not wait_until(lambda: self.serves(1, 1), 30, 0.2):
+                result.problems.append("the others did not do its work meanwhile: "
+                                       f"{self.deployment.health()}\n{self.deployment.logs()}")
         for fault in reversed(faults):
             fault.end(self.deployment)
         ended = time.monotonic()
@@ -137,15 +142,22 @@ class Stage:
         """All are ready, every client was heard, and what is written is read in both stores."""
         if not self.deployment.all_ready() or not load.all_accepted_after(ended):
             return bool(load.surprises())  # nothing to wait for
+        return self.serves(0, 1)
+
+    def serves(self, writes, reads):
+        """What is written at one OMS is decided, and read at the other in both stores."""
         try:
             item = f"probe-{time.monotonic_ns()}"
-            status, answer = self.ask(0, "POST", f"/instances/{DATABASE}/async/Item/create?wait=10",
+            status, answer = self.ask(writes, "POST",
+                                      f"/instances/{DATABASE}/async/Item/create?wait=10",
                                       {"data": {"item_id": item}})
             if status != 200 or answer["status"] != "COMPLETED":
                 return False
             wait = f"min_position={answer['position']}&wait=10"
-            graph = self.ask(1, "GET", f"/instance/{DATABASE}/instance/{item}?class=Item&{wait}")
-            search = self.ask(1, "POST", f"/query/{DATABASE}?{wait}", {"class": "Item", "limit": 1})
+            graph = self.ask(reads, "GET",
+                             f"/instance/{DATABASE}/instance/{item}?class=Item&{wait}")
+            search = self.ask(reads, "POST", f"/query/{DATABASE}?{wait}",
+                              {"class": "Item", "limit": 1})
             return graph[0] == 200 and search[0] == 200
         except OSError:
             return False

@@ -59,9 +59,7 @@ class Deployment:
         self.environment = {**passed, **environment_of(self.engines), **LEASES}
         for service in six_services(self.environment, self.home):
             self.services[service.name] = service.start()
-        # On servers that were just made, a start may give up: a supervisor's work.
-        self.killed = set(self.services)
-        if not wait_until(self.all_ready, START_SECONDS):
+        if not self.wait_ready(*self.services):
             raise RuntimeError(f"not ready after {START_SECONDS} s: {self.health()}\n{self.logs()}")
         return self
 
@@ -72,10 +70,14 @@ class Deployment:
         """One more of a kind, beside the first."""
         service = Service(command, self.environment, self.home, 2)
         self.services[service.name] = service.start()
-        self.killed.add(service.name)
-        if not wait_until(self.all_ready, START_SECONDS):
+        if not self.wait_ready(service.name):
             raise RuntimeError(f"{service.name} is not ready:\n{service.tail()}")
         return service
+
+    def wait_ready(self, *names):
+        """A start may give up, on servers that were just made: a supervisor's work."""
+        self.killed.update(names)
+        return wait_until(self.all_ready, START_SECONDS)
 
     def remove(self, service):
         del self.services[service.name]

@@ -137,12 +137,22 @@ def make_engines(home, first_port):
             "minio": Engine("minio", home, first_port)}
 
 
+PLACES = {"minio": ("MINIO_ENDPOINT_URL", "http://{}"),
+          "postgres": ("POSTGRES_URL", "postgresql://saffron:saffron@{}/saffron"),
+          "kafka": ("KAFKA_BOOTSTRAP_SERVERS", "{}"),
+          "opensearch": ("ELASTICSEARCH_URL", "http://{}"),
+          "terminusdb": ("TERMINUS_SERVER_URL", "http://{}")}
+
+
+def environment_at(engine, address):
+    """The variable that says where it is."""
+    name, form = PLACES[engine]
+    return {name: form.format(address)}
+
+
 def environment_of(engines):
-    at = {name: engine.proxy.address for name, engine in engines.items()}
-    return {"MINIO_ENDPOINT_URL": f"http://{at['minio']}", "MINIO_ACCESS_KEY": "minioadmin",
-            "MINIO_SECRET_KEY": "minioadmin123",
-            "POSTGRES_URL": f"postgresql://saffron:saffron@{at['postgres']}/saffron",
-            "KAFKA_BOOTSTRAP_SERVERS": at["kafka"],
-            "ELASTICSEARCH_URL": f"http://{at['opensearch']}",
-            "TERMINUS_SERVER_URL": f"http://{at['terminusdb']}", "TERMINUS_KEY": "root",
-            "OMS_REQUIRE_AUTH": "false"}
+    found = {"MINIO_ACCESS_KEY": "minioadmin", "MINIO_SECRET_KEY": "minioadmin123",
+             "TERMINUS_KEY": "root", "OMS_REQUIRE_AUTH": "false"}
+    for name, engine in engines.items():
+        found.update(environment_at(name, engine.proxy.address))
+    return found
