@@ -45,7 +45,7 @@ void CommandWorker::Run() {
                                              {"error", worked.error().ToString()}});
     }
     const bool alone = context_.exclusive || Mutated(Mutation::kFailingWorkerHoldsOn);
-    const bool goes_on = runtime.Now() - last_failure <= options_.stand_back_after;
+    const bool goes_on = runtime.Now() - last_failure <= 2 * options_.append_timeout;
     failing_since = goes_on ? std::min(failing_since, runtime.Now()) : runtime.Now();
     last_failure = runtime.Now();
     if (!alone && runtime.Now() - failing_since > options_.stand_back_after) {
