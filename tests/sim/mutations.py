@@ -38,12 +38,12 @@ SIMULATED = {
     "GraphPositionByRegistry": ("pipeline", 50),
     "NoSweep": ("pipeline", 4000),
     "OffsetsBeforeOutcomes+NoSweep": ("pipeline", 2000),
-    "ResolverTakesAgain": ("pipeline", 100),
+    "ResolverTakesAgain": ("pipeline", 1000),
     "FailingWorkerHoldsOn": ("pipeline", 1000),
     "FailingPublisherHoldsOn": ("pipeline", 1000),
     "PassesMissingEntries": ("pipeline", 1000),
     "TakeAtOnce+SecondOutcome": ("pipeline", 50),
-    "LeaseTakenEarly+GraphIgnoresEpochs+SinksIgnoreVersions": ("pipeline", 200),
+    "LeaseTakenEarly+GraphIgnoresEpochs+SinksIgnoreVersions": ("pipeline", 1000),
     "TombstoneBeforeExpiry+TakeAny412AsCommitted": ("pipeline", 50),
 }
 

@@ -1,10 +1,11 @@
-"""A whole data set through a real server: acceptance_test.py logistics|threepl
+"""A whole data set through a real server: acceptance_test.py logistics|threepl [stack]
 
 Every row becomes one instance that is COMPLETED; counts and multi-hop graph queries are what
 Python's sqlite3 says of the same CSV files; loading again appends nothing; registry, graph and
 search, rebuilt from the log alone, are what they were. `threepl` is a foreign data set in
 ../shared/data/3pl beside the checkout (or where SAFFRON_THREEPL_DIR says); without it the test ends
-with 77, a visible skip. `logistics` is generated.
+with 77, a visible skip. `logistics` is generated. `stack`: through six processes on real engines,
+and equal to what one process makes of it.
 """
 import csv
 import hashlib
@@ -18,10 +19,12 @@ import tempfile
 import time
 import unittest
 
-sys.path.insert(0, os.path.dirname(__file__))
-from saffron_process import PROGRAM, Server, run_tests  # noqa: E402
-
 ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, os.path.dirname(__file__))
+sys.path.insert(0, str(ROOT / "tools"))
+from saffron_process import PROGRAM, Server, passed_on, run_tests  # noqa: E402
+from stack_services import environment_of, six_services, stack_script, stop_all  # noqa: E402
+
 SKIPPED = 77
 THREEPL = pathlib.Path(os.environ.get("SAFFRON_THREEPL_DIR", ROOT.parent / "shared/data/3pl"))
 PAGE = 200  # start nodes of a graph query
@@ -89,6 +92,9 @@ LOGISTICS_QUERIES = [
 ]
 
 
+DATA = []  # the data set, as a function of a working directory
+
+
 class DataSet:
     def __init__(self, folder, files, queries, source):
         self.folder, self.files, self.queries, self.source = folder, files, queries, source
@@ -122,19 +128,20 @@ def threepl(_):
     return DataSet(THREEPL, THREEPL_FILES, THREEPL_QUERIES, source)
 
 
-class AcceptanceTest(unittest.TestCase):
-    make_data = None
+class Loaded(unittest.TestCase):
+    """What is asked of a server that the data set is loaded into."""
     db = "acceptance"
 
     def setUp(self):
         self.work = tempfile.TemporaryDirectory(prefix="saffron-acceptance-")
-        self.data = type(self).make_data(self.work.name)
-        self.server = Server(os.path.join(self.work.name, "data"))
+        self.addCleanup(self.work.cleanup)
+        self.data = DATA[0](self.work.name)
+        self.server = self.embedded = Server(os.path.join(self.work.name, "data"))
+        self.addCleanup(self.end)
 
-    def tearDown(self):
-        if self.server.process and self.server.process.poll() is None:
-            self.server.kill()
-        self.work.cleanup()
+    def end(self):
+        if self.embedded.process and self.embedded.process.poll() is None:
+            self.embedded.kill()
 
     def load(self):
         done = self.server.command("load", "--db", self.db, *self.data.source, "--wait", "--json")
@@ -165,13 +172,14 @@ class AcceptanceTest(unittest.TestCase):
                 return sorted(found)
             body["offset"] += PAGE
 
-    def documents(self, class_id):
+    def documents(self, class_id, without=None):
         """(documents of a class, digest over all of them as the search index has them)"""
         digest, count, cursor = hashlib.sha256(), 0, ""
         while True:
             page = self.get(f"/instance/{self.db}/class/{class_id}/instances"
                             f"?limit=1000{cursor}")["data"]
             for document in page["instances"]:
+                document.pop(without, None)
                 digest.update(json.dumps(document, sort_keys=True).encode())
             count += len(page["instances"])
             if not page["next_cursor"]:
@@ -200,12 +208,13 @@ class AcceptanceTest(unittest.TestCase):
                 self.assertEqual(one["present"], self.data.counts[class_id], class_id)
         return {key: found[key] for key in ("digest", "classes", "log", "compared", "head_slot")}
 
-    def everything(self):
+    def everything(self, without=None):
         verified = self.verified()  # it waits until the search index is there too
         # How often the publisher wrote, and not what.
         for how_often in ("bus_records", "index_entries"):
             del verified["compared"][how_often]
-        return verified, {class_id: self.documents(class_id) for class_id in self.data.counts}
+        return verified, {class_id: self.documents(class_id, without)
+                          for class_id in self.data.counts}
 
     def rebuild(self, target):
         done = self.server.command("rebuild", target, "--json")
@@ -219,9 +228,8 @@ class AcceptanceTest(unittest.TestCase):
         self.assertEqual(again["completed"], rows)
         self.assertEqual(self.head(), head)  # not one slot more
 
-    def test_every_row_arrives_and_everything_follows_from_the_log(self):
+    def load_every_row(self):
         rows = sum(self.data.counts.values())
-        self.server.start()
         loaded = self.load()
         for name in ("rows", "accepted", "completed"):
             self.assertEqual(loaded[name], rows, loaded)
@@ -229,7 +237,14 @@ class AcceptanceTest(unittest.TestCase):
         accepted, completed = (rows / loaded[name] for name in ("load_seconds",
                                                                 "completed_seconds"))
         print(f"{rows} rows read = accepted = COMPLETED: accepted {accepted:.0f}/s, "
-              f"COMPLETED {completed:.0f}/s; RSS {self.server.rss_mib():.0f} MiB")
+              f"COMPLETED {completed:.0f}/s")
+
+
+class AcceptanceTest(Loaded):
+    def test_every_row_arrives_and_everything_follows_from_the_log(self):
+        self.server.start()
+        self.load_every_row()
+        print(f"RSS {self.server.rss_mib():.0f} MiB")
         before = self.everything()
         self.check_counts()
         self.check_queries()
@@ -259,12 +274,64 @@ class AcceptanceTest(unittest.TestCase):
         print(done.stdout.strip())
 
 
+class AcceptanceStackTest(Loaded):
+    """The same on real engines: six processes, loaded through one OMS, read through the other."""
+
+    environment = None
+
+    def start_six(self):
+        services = six_services(self.environment, self.work.name)
+        self.addCleanup(stop_all, services)
+        for service in services:
+            service.start()
+        for service in services:
+            service.wait_ready()
+        self.server = Server(os.path.join(self.work.name, "no-data"))
+        self.server.environment, self.server.port = self.environment, services[0].port
+        return services
+
+    def test_every_row_arrives_and_all_is_as_in_one_process(self):
+        services = self.start_six()
+        self.load_every_row()
+        self.server.port = services[1].port
+        on_engines = self.everything(without="updated_at")  # it was another moment
+        self.check_counts()
+        self.check_queries()
+        self.check_loading_again_appends_nothing()
+        processes = [word for service in services for word in ("--process", service.url)]
+        done = self.server.command("check", "--json", *processes)
+        self.assertEqual(json.loads(done.stdout)["failed"], 0, done.stdout)
+        print(", ".join(f"{service.name} {service.memory_mib()} MiB" for service in services))
+
+        self.server = self.embedded.start()
+        self.load_every_row()
+        embedded, documents = self.everything(without="updated_at")
+        self.assertEqual(on_engines[0]["classes"], embedded["classes"])
+        self.assertEqual(on_engines[1], documents)
+
+
 if __name__ == "__main__":
-    name = sys.argv.pop(1) if len(sys.argv) > 1 else ""
-    if name not in ("logistics", "threepl"):
+    name, where = (sys.argv[1:] + ["", ""])[:2]
+    del sys.argv[1:]
+    if name not in ("logistics", "threepl") or where not in ("", "stack"):
         sys.exit(__doc__)
     if name == "threepl" and not THREEPL.is_dir():
         print(f"{THREEPL} is not there")
         sys.exit(SKIPPED)
-    AcceptanceTest.make_data = staticmethod({"logistics": logistics, "threepl": threepl}[name])
-    run_tests()
+    DATA.append({"logistics": logistics, "threepl": threepl}[name])
+    del Loaded
+    if where != "stack":
+        del AcceptanceStackTest
+        run_tests()
+    del AcceptanceTest
+    with tempfile.TemporaryDirectory(prefix="saffron-acceptance-") as home:
+        os.chmod(home, 0o755)  # PostgreSQL runs as a user of its own
+        os.environ["STACK_DIR"] = os.path.join(home, "servers")
+        try:
+            AcceptanceStackTest.environment = {**passed_on(),
+                                               **environment_of(stack_script("up").stdout)}
+            run_tests()
+        except subprocess.CalledProcessError:
+            sys.exit(1 if os.environ.get("SAFFRON_REQUIRE_SERVERS") else SKIPPED)
+        finally:
+            stack_script("down", check=False)
