@@ -220,7 +220,9 @@ constexpr auto kVariables = std::to_array<Variable>({
            "3", {0.01, 600},
            "Longest wait between two looks at the log when nothing wakes the publisher."),
     Ranged(kPublisher, "SAFFRON_PUBLISHER_LEASE_SECONDS", kSeconds, &Config::publisher_lease, "15",
-           {1, 600}, "After how long without a renewal a standby takes over."),
+           {1, 600},
+           "After how long without a renewal a standby takes over, and after how long of failing "
+           "the publisher lets go."),
     Text(kPublisher, "KAFKA_BOOTSTRAP_SERVERS", &Config::kafka_bootstrap_servers, "",
          "Kafka brokers, host:port separated by commas. Unset: the embedded bus."),
     WithNote(Ranged(kPublisher, "SAFFRON_TOPIC_PARTITIONS", kInteger, &Config::topic_partitions,

@@ -288,9 +288,11 @@ bool CanRead(LogContext& context) {
 
 bool CanAppend(LogContext& context) {
   const std::string key = std::string(kProbeFolder) + context.runtime.NewUuid().ToString();
-  if (!CanRead(context) || !context.store.PutIfAbsent(key, "probe").ok()) return false;
-  (void)context.store.Delete(key);  // one that stays does no harm
-  return true;
+  if (!CanRead(context)) return false;
+  const Result<std::string> put = context.store.PutIfAbsent(key, "probe");
+  const bool may_be_there = put.ok() || put.Is(Code::kUnknownOutcome);
+  if (may_be_there) (void)context.store.Delete(key);  // one that stays does no harm
+  return put.ok();
 }
 
 }  // namespace saffron

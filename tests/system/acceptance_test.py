@@ -144,7 +144,8 @@ class Loaded(unittest.TestCase):
             self.embedded.kill()
 
     def load(self):
-        done = self.server.command("load", "--db", self.db, *self.data.source, "--wait", "--json")
+        done = self.server.command("load", "--db", self.db, *self.data.source, "--wait", "--json",
+                                   timeout=900)
         return json.loads(done.stdout)
 
     def head(self):
@@ -285,7 +286,7 @@ class AcceptanceStackTest(Loaded):
         for service in services:
             service.start()
         for service in services:
-            service.wait_ready()
+            service.wait_ready(180)
         self.server = Server(os.path.join(self.work.name, "no-data"))
         self.server.environment, self.server.port = self.environment, services[0].port
         return services

@@ -79,8 +79,7 @@ void Projection::Run() {
 // Another one may reach what this one cannot: it gets the partitions. This one comes back after a
 // pause, once everything can be read, like a process that was started again.
 void Projection::StandBack() {
-  // One that has nothing keeps nobody waiting; but who has not polled yet may be given something.
-  if (member_.consumer == nullptr || (member_.joined && member_.owned.empty())) return;
+  if (member_.consumer == nullptr) return;  // no member; one without partitions may be given some
   context_.log.Warning("projection.stands_back", {{"partitions", member_.owned.size()}});
   member_ = Member();
   const Instant back = runtime_.Now() + options_.stand_back;

@@ -100,8 +100,9 @@ void Publisher::Run() {
 }
 
 Result<Publisher::Progress> Publisher::Step() {
+  const bool rests = !leading_ && runtime_.Now() < back_at_;
   Result<Progress> progress = leading_ ? Lead() : Contend();
-  health_.Note(progress);
+  if (!rests) health_.Note(progress);  // what it let go for is still so
   return progress;
 }
 

@@ -102,6 +102,7 @@ class Publisher {
   Result<Progress> Found();
   void BeginLeading(PublisherCheckpoint checkpoint, std::string etag);
   void StandBy(std::string_view why);
+  bool Lapsed() const;
   Status SaveIfDue();
   std::string NextCheckpoint();
   Status Save();
@@ -123,6 +124,8 @@ class Publisher {
   void TakeOverEnds(const BusState& bus);
   Status TakeRowsAsEvidence();
   Result<SlotNumber> AgreedSlot(const BusState& bus);
+  void TakeLossOver();
+  void MarkRepublish(SlotNumber from);
   Status BeginRepublish(SlotNumber from);
   Status DistrustRows();
 
@@ -142,6 +145,7 @@ class Publisher {
   Instant seen_at_;
   std::uint64_t highest_epoch_ = 0;
   Instant back_at_;  // until then it leaves the checkpoint to others
+  bool let_go_ = false;
 
   // Leading.
   PublisherCheckpoint state_;
@@ -162,6 +166,7 @@ class Publisher {
   Instant failing_since_ = Instant::Max();
   SlotNumber distrusted_until_;  // rows up to here are not ours
   ByDateRun by_date_;
+  Instant by_date_failing_since_ = Instant::Max();
   double events_per_slot_ = 1;
   WallTime last_reserved_;
 };

@@ -8,8 +8,10 @@
 namespace saffron {
 namespace {
 
-// Entries that cannot be written keep the checkpoint back by so much; then they are given up.
-constexpr std::size_t kMostByDateSlots = 1'000;
+// Entries that cannot be written keep the checkpoint back, by so much after a minute and by so much
+// in any case; then they are given up.
+constexpr std::size_t kByDateSlots = 1'000, kMostByDateSlots = 20'000;
+constexpr Duration kByDatePatience = seconds(60);
 // Others see within a second that the checkpoint was released.
 constexpr Duration kRest = seconds(3);
 
@@ -26,6 +28,11 @@ Result<Publisher::Progress> Publisher::Contend() {
   if (runtime_.Now() < back_at_) {
     runtime_.SleepFor(std::min<Duration>(options_.lease / 10, seconds(1)));
     return Progress::kIdle;
+  }
+  if (let_go_) {  // it says so, and leaves it to others, until its bus answers
+    Result<TopicState> topic = bus_.Describe(options_.topics.front().name);
+    if (!topic.ok() && !topic.Is(Code::kNotFound)) return std::move(topic).error();
+    let_go_ = false;
   }
   Result<StoredObject> stored = context_.store.Get(options_.checkpoint_key);
   if (stored.Is(Code::kNotFound)) return Found();
@@ -115,9 +122,14 @@ void Publisher::StandBy(std::string_view why) {
   if (metrics_ != nullptr) metrics_->Leads(false);
 }
 
+// Another one may lead: nothing is done before that is known.
+bool Publisher::Lapsed() const {
+  return !context_.exclusive && saved_at_ + options_.lease <= runtime_.Now();
+}
+
 Status Publisher::SaveIfDue() {
   const Instant now = runtime_.Now();
-  if (now < tried_at_ + options_.save_interval) return Ok();
+  if (!Lapsed() && now < tried_at_ + options_.save_interval) return Ok();
   if (!dirty_ && now < saved_at_ + options_.lease / 3) return Ok();
   return Save();
 }
@@ -125,6 +137,7 @@ Status Publisher::SaveIfDue() {
 // What it says is published has its entry by date: who takes over makes those that are missing.
 std::string Publisher::NextCheckpoint() {
   FlushByDate();
+  if (!regressed_.empty()) TakeLossOver();
   state_.renewed_at = runtime_.WallNow().ToRfc3339();
   if (by_date_.empty() || Mutated(Mutation::kPassesMissingEntries)) return EncodeCheckpoint(state_);
   PublisherCheckpoint behind = state_;
@@ -204,7 +217,8 @@ void Publisher::StandBackIfFailing() {
   if (now - failing_since_ < options_.lease) return;
   if (context_.exclusive || Mutated(Mutation::kFailingPublisherHoldsOn)) return;
   Release();
-  back_at_ = now + kRest;
+  let_go_ = true;
+  back_at_ = runtime_.Now() + kRest;
   StandBy("it has failed for as long as a lease");
 }
 
@@ -226,9 +240,11 @@ Status Publisher::PutByDate() {
 void Publisher::FlushByDate() {
   if (by_date_.empty()) return;
   Status put = PutByDate();
-  if (put.ok() || by_date_.size() > kMostByDateSlots) {
-    by_date_.Clear();
-  }
+  const Instant now = runtime_.Now();
+  by_date_failing_since_ = put.ok() ? Instant::Max() : std::min(by_date_failing_since_, now);
+  const bool long_since = !put.ok() && now - by_date_failing_since_ > kByDatePatience;
+  const std::size_t most = long_since ? kByDateSlots : kMostByDateSlots;
+  if (put.ok() || by_date_.size() > most) by_date_.Clear();
   if (!put.ok()) {
     context_.log.Warning("publisher.by_date_failed", {{"error", put.error().ToString()}});
   }

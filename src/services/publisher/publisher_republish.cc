@@ -1,5 +1,6 @@
 // What the bus has lost, and how it gets it back.
 #include <algorithm>
+#include <utility>
 
 #include "eventlog/mutation.h"
 #include "services/publisher/publisher.h"
@@ -24,7 +25,7 @@ Status Publisher::CheckBusIfDue() {
 
 Status Publisher::CheckBus() {
   // Who has slept looks first whether it still leads.
-  if (saved_at_ + options_.lease <= runtime_.Now()) SAFFRON_TRY(Save());
+  if (Lapsed()) SAFFRON_TRY(Save());
   if (!leading_) return Ok();
   SAFFRON_TRY(bus_.EnsureTopics(options_.topics));
   if (!prepared_) SAFFRON_TRY(TakeRowsAsEvidence());
@@ -43,13 +44,14 @@ Status Publisher::CheckBus() {
     }
     // An error leaves the memory as it was, so that the loss is seen again.
     const PublisherCheckpoint before = state_;
+    const auto regressed = std::exchange(regressed_, {});
     TakeOverEnds(bus);
     if (Status begun = BeginRepublish(from); !begun.ok()) {
       state_ = before;
+      regressed_ = regressed;
       return begun;
     }
     if (!leading_) return Ok();
-    regressed_.clear();
     prepared_ = false;  // until the rows are out of the way, nothing may be produced
   }
   TakeOverEnds(bus);
@@ -132,21 +134,40 @@ Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
   }
 }
 
+// A loss that this process alone has seen, as what it sends fills the gap, and the bus does not
+// answer: whoever reads the checkpoint must know of it.
+void Publisher::TakeLossOver() {
+  BusState bus;
+  for (const auto& [key, end] : state_.ends) {
+    std::vector<std::uint64_t>& ends = bus[key.topic].end_offsets;
+    ends.resize(std::max<std::size_t>(ends.size(), key.partition + 1));
+    ends[key.partition] = end.end;
+  }
+  for (const auto& [key, offset] : regressed_) bus[key.topic].end_offsets[key.partition] = offset;
+  const Result<SlotNumber> agreed = AgreedSlot(bus);
+  MarkRepublish(agreed.ok() ? agreed->Next() : SlotNumber(1));
+  regressed_.clear();
+  prepared_ = false;
+}
+
+void Publisher::MarkRepublish(SlotNumber from) {
+  const SlotNumber to = LastSlot();
+  state_.republish_id = 1 + runtime_.RandomBelow((std::uint64_t{1} << 53) - 1);
+  if (from <= to) state_.republish = Republish{std::min(from, NextSlot()), to};
+  batch_.reset();
+  reader_.reset();
+}
+
 // It is in the checkpoint before its first event is sent, so a successor goes on with it.
 Status Publisher::BeginRepublish(SlotNumber from) {
   const SlotNumber to = LastSlot();
-  state_.republish_id = 1 + runtime_.RandomBelow((std::uint64_t{1} << 53) - 1);
-  if (from <= to) {
-    state_.republish = Republish{std::min(from, NextSlot()), to};
-  }
+  MarkRepublish(from);
   SAFFRON_TRY(Save());
   if (!leading_) return Ok();
   context_.log.Warning(
       "publisher.republish",
       {{"from_slot", NextSlot()}, {"to_slot", to}, {"why", "the bus lost events"}});
   if (metrics_ != nullptr) metrics_->RepublishStarted();
-  batch_.reset();
-  reader_.reset();
   return Ok();
 }
 

@@ -230,5 +230,34 @@ TEST(PublisherRepublishTest, TheLastRowIsWrittenAgainWithoutNews) {
   EXPECT_FALSE((*row)->ends.empty());
 }
 
+// What it sends fills the gap, so that the bus is as long as it was. Then the bus is away for so
+// long that the leader lets go, and who comes next, itself or another, sees nothing amiss.
+TEST(PublisherRepublishTest, C16_ALossThatOnlyTheLeaderHasSeenIsToldToItsSuccessor) {
+  for (std::uint64_t seed = 1; seed <= 30; ++seed) {
+    PublisherWorld world(seed);
+    StoreTroubles troubles{};
+    WatchedBus bus(world.bus);
+    world.Append(20);
+    PublisherProcess publisher(world, "a", seconds(15), &bus);
+    RunUntilSaved(world, publisher);
+    publisher.plan.Suffer(troubles);
+    const std::vector<std::uint64_t> ends = world.bus.Describe(kEvents)->end_offsets;
+    for (std::uint32_t p = 0; p < ends.size(); ++p) {
+      if (ends[p] > 0) world.bus.Truncate(kEvents, p, ends[p] - 1);
+    }
+    bus.before = [&](const std::vector<BusMessage>&) {
+      troubles[static_cast<std::size_t>(Store::kBus)] = StoreTrouble::kAway;  // after this call
+      return Ok();
+    };
+    world.Append(5);
+    world.simulation.RunFor(seconds(40));
+    EXPECT_FALSE(publisher.publisher->leading());
+    bus.before = nullptr;
+    troubles.fill(StoreTrouble::kNone);
+    RunUntilSaved(world, publisher);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
 }  // namespace
 }  // namespace saffron

@@ -133,6 +133,34 @@ TEST(PublisherTest, A23_ALeaderThatAloneCannotSendGoes) {
   EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
 }
 
+// Somebody else leads by then, and everything would be sent twice.
+TEST(PublisherTest, A23_ALeaderThatCannotSaveItsCheckpointSendsNothingAfterItsLease) {
+  PublisherWorld world(19);
+  StoreTroubles troubles{};
+  WatchedBus bus(world.bus);
+  world.Append(5);
+  PublisherProcess cut_off(world, "cut off", seconds(15), &bus);
+  RunUntilPublished(world, cut_off);
+  world.simulation.RunFor(seconds(2));
+  PublisherProcess other(world, "other");
+  troubles[static_cast<std::size_t>(Store::kObjects)] = StoreTrouble::kFull;
+  cut_off.plan.Suffer(troubles);
+  const Duration begun = world.simulation.Now();
+  Duration last_sent = begun;
+  bus.before = [&](const std::vector<BusMessage>&) {
+    last_sent = world.simulation.Now();
+    return Ok();
+  };
+  for (int i = 0; i < 40; ++i) {
+    world.Append(1);
+    world.simulation.RunFor(seconds(1));
+  }
+  EXPECT_TRUE(other.publisher->leading());
+  EXPECT_FALSE(cut_off.publisher->leading());
+  EXPECT_LT(last_sent, begun + seconds(17));
+  EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog());
+}
+
 // Whoever cannot read the rows cannot begin to send, and would only hold up who can.
 TEST(PublisherTest, A23_AStandbyWithoutTheRegistryDoesNotTakeOver) {
   PublisherWorld world(18);

@@ -33,6 +33,7 @@ void CommandWorker::Run() {
   Instant failing_since = Instant::Max(), last_failure;
   int failures = 0;
   while (!runtime.StopRequested()) {
+    const Instant began = runtime.Now();
     Result<bool> worked = Step();
     health_.Note(worked);
     if (worked.ok()) {
@@ -45,8 +46,8 @@ void CommandWorker::Run() {
                                              {"error", worked.error().ToString()}});
     }
     const bool alone = context_.exclusive || Mutated(Mutation::kFailingWorkerHoldsOn);
-    const bool goes_on = runtime.Now() - last_failure <= 2 * options_.append_timeout;
-    failing_since = goes_on ? std::min(failing_since, runtime.Now()) : runtime.Now();
+    const bool goes_on = began - last_failure <= 2 * options_.append_timeout;
+    failing_since = goes_on ? std::min(failing_since, began) : began;
     last_failure = runtime.Now();
     if (!alone && runtime.Now() - failing_since > options_.stand_back_after) {
       StandBack();
@@ -64,8 +65,7 @@ void CommandWorker::StandBack() {
   context_.log.Warning("worker_stands_back",
                        {{"handler", options_.terms.handler}, {"waiting_commands", waiting_tasks_}});
   ReleaseClaims();
-  // One that has nothing keeps nobody waiting; but who has not polled yet may be given something.
-  if (!polled_ || !progress_.empty()) consumer_.reset();
+  consumer_.reset();  // one that has no partitions may be given some
   progress_.clear();
   waiting_.clear();
   waiting_tasks_ = 0;
@@ -98,7 +98,6 @@ Result<bool> CommandWorker::Step() {
 Status CommandWorker::EnsureSubscribed() {
   if (consumer_ != nullptr) return Ok();
   SAFFRON_ASSIGN(consumer_, bus_.Subscribe(options_.terms.handler + "-group", options_.topics));
-  polled_ = false;
   return Ok();
 }
 
@@ -112,7 +111,6 @@ Status CommandWorker::Receive() {
   SAFFRON_ASSIGN(
       BusBatch batch,
       consumer_->Poll(std::min(options_.batch, options_.max_waiting - waiting_tasks_), patience));
-  polled_ = true;
   generation_ = std::max(generation_, batch.generation);
   for (const TopicPartition& revoked : batch.revoked) progress_.erase(revoked);
   for (const TopicPartition& assigned : batch.assigned) {

@@ -129,7 +129,6 @@ class CommandWorker {
   CommandWorkerMetrics* const metrics_;
   Decider decider_;
   std::unique_ptr<BusConsumer> consumer_;
-  bool polled_ = false;  // since it subscribed
   std::map<AggregateKey, Aggregate> waiting_;
   std::size_t waiting_tasks_ = 0;
   std::map<TopicPartition, Progress> progress_;

@@ -180,7 +180,7 @@ class Suspended(Fault):
 
 class Alone(Fault):
     """One process reaches an engine no more, everybody else does: they must do its work."""
-    seconds = 45  # beyond what a process holds on for (docs/adr/0016)
+    seconds = 60  # beyond what a process holds on for (docs/adr/0016)
 
     def __init__(self, service, engine):
         super().__init__(f"{service} alone without {engine}")

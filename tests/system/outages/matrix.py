@@ -58,7 +58,7 @@ Delay: 0.4 s an answer. Cut: some ten connections a second broken when the serve
 has done. Throttle: 20 kB/s a connection. Restored: PostgreSQL from a base backup that was taken
 online before the load. Topics deleted: commands and outcomes of instances. Suspended: SIGSTOP of
 a process for 20 s, beyond every lease, a second one beside it; an instance worker while it holds
-claims. Alone without an engine: one process is refused by it for 45 s, a second one beside it is
+claims. Alone without an engine: one process is refused by it for 60 s, a second one beside it is
 not, and before the end what is written must be decided and read. Leases are short here
 (`tests/system/outages/deployment.py`); with the defaults takeovers take as long as
 [configuration.md](configuration.md) says. `outage_test` runs a part of it in `./dev test`.
