@@ -63,9 +63,6 @@ HistoryResult Decode(const std::string& text) {
 }  // namespace
 
 HistoryResult RunApart(const std::function<HistoryResult()>& history, int most_seconds) {
-#ifdef __SANITIZE_THREAD__
-  return history();  // ThreadSanitizer does not know the fibers any more after a fork
-#endif
   int ends[2];
   SAFFRON_ASSERT(pipe(ends) == 0);
   const pid_t child = fork();
