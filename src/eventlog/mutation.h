@@ -77,6 +77,7 @@ enum class Mutation {
 
   kCheckpointBeforeAck,         // the checkpoint is ahead of what the bus acknowledged
   kEndsNotCompared,             // the publisher does not notice a lost tail
+  kFilledGapsNotSeen,           // nor one that something else has taken the place of
   kTopicIdsNotCompared,         // nor a topic that was made again
   kRepublishNotSaved,           // a republish is not in the checkpoint
   kRefusedSwapStandsBy,         // a refused swap is not read back

@@ -2,6 +2,18 @@
 
 namespace saffron {
 
+std::optional<std::string> HeaderOf(const BusRecord& record, std::string_view name) {
+  for (const auto& [key, value] : record.headers) {
+    if (key == name) return value;
+  }
+  return std::nullopt;
+}
+
+std::optional<Position> PositionOf(const BusRecord& record) {
+  std::optional<std::string> text = HeaderOf(record, "position");
+  return text ? Position::Parse(*text) : std::nullopt;
+}
+
 // Austin Appleby's MurmurHash2 with Kafka's seed (org.apache.kafka.common.utils.Utils.murmur2).
 std::uint32_t PartitionOf(std::string_view key, std::uint32_t partitions) {
   constexpr std::uint32_t kMultiplier = 0x5bd1e995;

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/ids.h"
 #include "base/result.h"
 #include "base/runtime.h"
 
@@ -98,12 +99,20 @@ class MessageBus {
                                                 Duration timeout) = 0;
   // kNotFound: no such topic.
   virtual Result<TopicState> Describe(const std::string& topic) = 0;
+  // One record of each partition, in no order. Left out: what is no longer there. Offsets at or
+  // above the end are an error, or left out.
+  virtual Result<std::vector<BusRecord>> RecordsAt(
+      const std::map<TopicPartition, std::uint64_t>& offsets) = 0;
   virtual Result<std::unique_ptr<BusConsumer>> Subscribe(
       const std::string& group, const std::vector<std::string>& topics) = 0;
   // Offsets of a group, whoever its members are.
   virtual Result<std::map<TopicPartition, CommittedOffset>> GroupOffsets(
       const std::string& group) = 0;
 };
+
+std::optional<std::string> HeaderOf(const BusRecord& record, std::string_view name);
+// The log's position, which every record of an event carries.
+std::optional<Position> PositionOf(const BusRecord& record);
 
 // murmur2 as in the Java client: toPositive(murmur2(key)) % partitions.
 std::uint32_t PartitionOf(std::string_view key, std::uint32_t partitions);

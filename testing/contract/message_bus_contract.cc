@@ -382,6 +382,45 @@ TEST_P(MessageBusContract, ATopicMadeAgainHasAnotherId) {
   EXPECT_THAT(state->end_offsets, ElementsAre(0, 0));
 }
 
+TEST_P(MessageBusContract, RecordsAtGivesOneOfEachPartitionAsked) {
+  const std::string topic = MakeTopic(3);
+  const std::vector<Delivery> sent = SendNumbers(topic, 0, 40);
+  std::map<TopicPartition, std::uint64_t> last, first;
+  std::map<TopicPartition, std::string> last_value, first_value;
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    const TopicPartition key{topic, sent[i].partition};
+    first.emplace(key, sent[i].offset);
+    first_value.emplace(key, std::to_string(i));
+    last[key] = sent[i].offset;
+    last_value[key] = std::to_string(i);
+  }
+  for (const auto& [offsets, values] :
+       {std::pair(last, last_value), std::pair(first, first_value)}) {
+    const auto records = bus_->RecordsAt(offsets);
+    ASSERT_TRUE(records.ok()) << records.error().ToString();
+    std::map<TopicPartition, std::string> found;
+    for (const BusRecord& record : *records) {
+      EXPECT_EQ(record.offset, offsets.at(record.from));
+      found[record.from] = record.value;
+    }
+    EXPECT_EQ(found, values);
+  }
+  EXPECT_TRUE(bus_->RecordsAt({})->empty());
+}
+
+TEST_P(MessageBusContract, RecordsAtTellsWhatTookThePlaceOfALostTail) {
+  const std::string topic = MakeTopic(1);
+  SendNumbers(topic, 0, 10);
+  bus_.reset();
+  if (!home_->Truncate({topic, 0}, 6)) GTEST_SKIP() << "nothing can be lost here";
+  bus_ = home_->Open();
+  SendNumbers(topic, 100, 10);
+  const auto records = bus_->RecordsAt({{{topic, 0}, 9}});
+  ASSERT_TRUE(records.ok()) << records.error().ToString();
+  ASSERT_EQ(records->size(), 1u);
+  EXPECT_EQ(records->front().value, "103");
+}
+
 TEST_P(MessageBusContract, ReopenKeepsTopicsRecordsAndOffsets) {
   std::string topic = MakeTopic(2);
   std::string group = NewName("group");

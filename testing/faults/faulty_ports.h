@@ -212,6 +212,11 @@ class FaultyBus final : public MessageBus {
   Result<TopicState> Describe(const std::string& topic) override {
     return plan_.Read<Result<TopicState>>("bus.describe", [&] { return inner_.Describe(topic); });
   }
+  Result<std::vector<BusRecord>> RecordsAt(
+      const std::map<TopicPartition, std::uint64_t>& offsets) override {
+    return plan_.Read<Result<std::vector<BusRecord>>>("bus.records_at",
+                                                      [&] { return inner_.RecordsAt(offsets); });
+  }
   Result<std::unique_ptr<BusConsumer>> Subscribe(const std::string& group,
                                                  const std::vector<std::string>& topics) override {
     using Answer = Result<std::unique_ptr<BusConsumer>>;

@@ -33,6 +33,7 @@ SIMULATED = {
     "VersionsByArrival": ("pipeline", 50),
     "CheckpointBeforeAck": ("pipeline", 100),
     "EndsNotCompared": ("pipeline", 1000),
+    "FilledGapsNotSeen": ("pipeline", 5000),
     "RepublishNotSaved": ("pipeline", 1000),
     "ProjectionIgnoresRepublish": ("pipeline", 300),
     "GraphPositionByRegistry": ("pipeline", 50),

@@ -246,7 +246,7 @@ Violations CheckTopic(const std::vector<JudgedEvent>& events, const std::string&
     }
     last->second = place->second;
   }
-  if (history != TopicHistory::kCut && seen.size() != places.size()) {
+  if (history != TopicHistory::kDropped && seen.size() != places.size()) {
     violations.push_back(std::to_string(places.size() - seen.size()) + " events are not on " +
                          topic);
   }

@@ -40,11 +40,9 @@ Violations CheckSearch(const std::vector<JudgedEvent>& events, MemorySearch& sea
 
 // What has happened to a topic, and so what may be asked of it.
 enum class TopicHistory {
-  kWhole,  // nothing was lost: the first occurrences of each key are in slot order
-  kMade,   // it was deleted and made again: by now it holds everything
-  // Its tail was cut. Together with a produce of unknown outcome that can go unnoticed: what filled
-  // the gap was never acknowledged. So it may lack events.
-  kCut,
+  kWhole,    // nothing was lost: the first occurrences of each key are in slot order
+  kLost,     // its tail or everything was lost: by now it holds everything again
+  kDropped,  // its beginning was deleted, as retention does: it may lack events
 };
 
 // `records`: what a topic holds. Events of the topic, byte for byte, nothing else; all of them, and

@@ -72,7 +72,7 @@ TEST_F(WithoutSweeps, C4_ACommandThatTheBusHasLostIsFetchedWhenTheNextOneComes) 
   for (std::uint32_t p = 0; p < ends.size(); ++p) {
     if (ends[p] > 0) world.bus.DropBelow(kCommands, p, ends[p] - 1);
   }
-  damaged[kCommands] = TopicHistory::kCut;
+  damaged[kCommands] = TopicHistory::kDropped;
   worker.process().Resume();
   Settle();
   EXPECT_EQ(InGraph("a").version, SequenceNumber(2));
@@ -116,7 +116,7 @@ TEST_F(PipelineHistories, C4_CommandsOfATopicThatIsGoneAreDecided) {
   ASSERT_EQ(Write(Create("a")).code, WriteCode::kAccepted);
   ASSERT_EQ(Write(Update("a", 1)).code, WriteCode::kAccepted);
   world.sim().RunFor(seconds(1));
-  damaged[kCommands] = TopicHistory::kMade;
+  damaged[kCommands] = TopicHistory::kLost;
   world.bus.DeleteTopic(kCommands);
   world.Start("worker", kWorkers);
   Settle();

@@ -150,12 +150,11 @@ void PipelineHistory::DisturbTopic(const PlannedDisturbance& what) {
   Result<TopicState> state = world_.bus.Describe(topic);
   if (!state.ok()) return;
   Count("bus", what.kind);
+  topics_history_[topic] = TopicHistory::kLost;
   if (what.kind == Disturbance::kTopicDeleted) {
-    topics_history_[topic] = TopicHistory::kMade;  // and forgets what was cut
     world_.bus.DeleteTopic(topic);
     return;
   }
-  topics_history_[topic] = TopicHistory::kCut;
   const std::uint32_t partition = what.pick / 8 % plan_.partitions;
   world_.bus.Truncate(topic, partition, what.pick / 64 % (state->end_offsets[partition] + 1));
 }

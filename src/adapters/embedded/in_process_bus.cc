@@ -325,6 +325,17 @@ Result<TopicState> InProcessBus::Describe(const std::string& topic) {
   return result;
 }
 
+Result<std::vector<BusRecord>> InProcessBus::RecordsAt(
+    const std::map<TopicPartition, std::uint64_t>& offsets) {
+  std::vector<BusRecord> records;
+  for (const auto& [partition, offset] : offsets) {
+    const std::size_t before = records.size();
+    SAFFRON_TRY(log_->Read(partition, offset, 1, 1, records));
+    if (before < records.size() && records.back().offset != offset) records.pop_back();
+  }
+  return records;
+}
+
 Result<std::unique_ptr<BusConsumer>> InProcessBus::Subscribe(
     const std::string& group, const std::vector<std::string>& topics) {
   if (group.empty() || topics.empty()) return Invalid("a subscription needs a group and topics");

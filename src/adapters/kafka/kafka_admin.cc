@@ -9,6 +9,7 @@ namespace {
 constexpr Duration kSlice = milliseconds(100);
 constexpr Duration kLeaderPoll = milliseconds(20);
 constexpr char kUnmarked[] = "unmarked";
+constexpr char kReader[] = "saffron-reader";  // a group that nobody joins
 
 }  // namespace
 
@@ -172,6 +173,45 @@ Result<TopicState> KafkaAdmin::Describe(const std::string& topic) {
       return Unavailable(ends.error().message());
     }
   }
+}
+
+// By a client of its own, so that nothing of one reading is left for the next.
+Result<std::vector<BusRecord>> KafkaAdmin::RecordsAt(
+    const std::map<TopicPartition, std::uint64_t>& offsets) {
+  std::vector<BusRecord> records;
+  if (offsets.empty()) return records;
+  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client,
+                 KafkaHandle::Consumer(settings_, log_, kReader, [](auto, auto*) {}));
+  KafkaPartitions list = NewKafkaPartitions(offsets.size());
+  for (const auto& [key, offset] : offsets) {
+    rd_kafka_topic_partition_list_add(list.get(), key.topic.c_str(),
+                                      static_cast<std::int32_t>(key.partition))
+        ->offset = static_cast<std::int64_t>(offset);
+  }
+  const rd_kafka_resp_err_t code = rd_kafka_assign(client->get(), list.get());
+  if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf("read records", code);
+  std::map<TopicPartition, std::uint64_t> open = offsets;
+  const Instant deadline = runtime_.Now() + options_.request_timeout;
+  while (!open.empty()) {
+    if (runtime_.StopRequested()) return Cancelled("kafka: the process is stopping");
+    if (runtime_.Now() >= deadline) {
+      return client->ErrorOf("read records", RD_KAFKA_RESP_ERR__TIMED_OUT);
+    }
+    KafkaMessage message(rd_kafka_consumer_poll(client->get(), KafkaMilliseconds(kSlice)),
+                         &rd_kafka_message_destroy);
+    if (message == nullptr) continue;
+    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
+      return client->ErrorOf("read records", message->err, rd_kafka_message_errstr(message.get()));
+    }
+    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;  // it goes on, until the deadline
+    BusRecord record = KafkaRecordOf(*message);
+    auto asked = open.find(record.from);
+    if (asked == open.end()) continue;
+    // Another one: what was asked for has been deleted, and this is the earliest that is left.
+    if (record.offset == asked->second) records.push_back(std::move(record));
+    open.erase(asked);
+  }
+  return records;
 }
 
 // Every partition of the cluster that we may see.

@@ -37,6 +37,7 @@ class KafkaAdmin {
   Status Ping(Duration timeout);
   Status EnsureTopics(const std::vector<TopicSpec>& topics);
   Result<TopicState> Describe(const std::string& topic);
+  Result<std::vector<BusRecord>> RecordsAt(const std::map<TopicPartition, std::uint64_t>& offsets);
   Result<std::map<TopicPartition, CommittedOffset>> GroupOffsets(const std::string& group);
   // Of records that the group has not committed, over all partitions of the topic; kNotFound.
   Result<std::uint64_t> Lag(const std::string& topic,

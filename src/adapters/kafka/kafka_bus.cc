@@ -55,6 +55,11 @@ Result<TopicState> KafkaBus::Describe(const std::string& topic) {
   return parts_->admin.Describe(topic);
 }
 
+Result<std::vector<BusRecord>> KafkaBus::RecordsAt(
+    const std::map<TopicPartition, std::uint64_t>& offsets) {
+  return parts_->admin.RecordsAt(offsets);
+}
+
 Result<std::unique_ptr<BusConsumer>> KafkaBus::Subscribe(const std::string& group,
                                                          const std::vector<std::string>& topics) {
   if (group.empty() || topics.empty()) return Invalid("a subscription needs a group and topics");

@@ -53,6 +53,8 @@ class KafkaBus final : public MessageBus {
   Result<std::vector<Delivery>> Produce(const std::vector<BusMessage>& messages,
                                         Duration timeout) override;
   Result<TopicState> Describe(const std::string& topic) override;
+  Result<std::vector<BusRecord>> RecordsAt(
+      const std::map<TopicPartition, std::uint64_t>& offsets) override;
   Result<std::unique_ptr<BusConsumer>> Subscribe(const std::string& group,
                                                  const std::vector<std::string>& topics) override;
   Result<std::map<TopicPartition, CommittedOffset>> GroupOffsets(const std::string& group) override;

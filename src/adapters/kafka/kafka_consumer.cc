@@ -35,31 +35,6 @@ rd_kafka_resp_err_t FirstFailure(rd_kafka_resp_err_t code,
   return code;
 }
 
-BusRecord RecordOf(const rd_kafka_message_t& message) {
-  BusRecord record;
-  record.from = {rd_kafka_topic_name(message.rkt), static_cast<std::uint32_t>(message.partition)};
-  record.offset = static_cast<std::uint64_t>(message.offset);
-  if (message.key != nullptr) {
-    record.key.assign(static_cast<const char*>(message.key), message.key_len);
-  }
-  if (message.payload != nullptr) {
-    record.value.assign(static_cast<const char*>(message.payload), message.len);
-  }
-  rd_kafka_headers_t* headers = nullptr;
-  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
-  record.headers.reserve(rd_kafka_header_cnt(headers));
-  const char* name = nullptr;
-  const void* value = nullptr;
-  std::size_t size = 0;
-  for (std::size_t i = 0;
-       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
-       ++i) {
-    const char* bytes = value == nullptr ? "" : static_cast<const char*>(value);
-    record.headers.emplace_back(name, std::string(bytes, size));
-  }
-  return record;
-}
-
 }  // namespace
 
 Result<std::unique_ptr<BusConsumer>> KafkaConsumer::Join(const KafkaSettings& settings,
@@ -182,8 +157,7 @@ Status KafkaConsumer::Fetch(std::size_t max_records, Duration wait) {
     rd_kafka_message_t* polled =
         rd_kafka_consumer_poll(handle_->get(), KafkaMilliseconds(patience));
     if (polled == nullptr) return Ok();
-    std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)> message(
-        polled, &rd_kafka_message_destroy);
+    KafkaMessage message(polled, &rd_kafka_message_destroy);
     switch (message->err) {
       case RD_KAFKA_RESP_ERR_NO_ERROR: Take(*message); break;
       // A topic that is not made yet; expelled, and about to join again.
@@ -206,7 +180,7 @@ Status KafkaConsumer::Fetch(std::size_t max_records, Duration wait) {
 
 void KafkaConsumer::Take(const rd_kafka_message_t& message) {
   handle_->Answered();
-  BusRecord record = RecordOf(message);
+  BusRecord record = KafkaRecordOf(message);
   auto owned = owned_.find(record.from);
   if (owned == owned_.end() || owned->second.seek) return;
   batch_bytes_ += record.key.size() + record.value.size();

@@ -33,6 +33,31 @@ int KafkaMilliseconds(Duration duration) {
   return static_cast<int>(std::clamp<std::int64_t>(whole, 0, 1'000'000));
 }
 
+BusRecord KafkaRecordOf(const rd_kafka_message_t& message) {
+  BusRecord record;
+  record.from = {rd_kafka_topic_name(message.rkt), static_cast<std::uint32_t>(message.partition)};
+  record.offset = static_cast<std::uint64_t>(message.offset);
+  if (message.key != nullptr) {
+    record.key.assign(static_cast<const char*>(message.key), message.key_len);
+  }
+  if (message.payload != nullptr) {
+    record.value.assign(static_cast<const char*>(message.payload), message.len);
+  }
+  rd_kafka_headers_t* headers = nullptr;
+  if (rd_kafka_message_headers(&message, &headers) != RD_KAFKA_RESP_ERR_NO_ERROR) return record;
+  record.headers.reserve(rd_kafka_header_cnt(headers));
+  const char* name = nullptr;
+  const void* value = nullptr;
+  std::size_t size = 0;
+  for (std::size_t i = 0;
+       rd_kafka_header_get_all(headers, i, &name, &value, &size) == RD_KAFKA_RESP_ERR_NO_ERROR;
+       ++i) {
+    const char* bytes = value == nullptr ? "" : static_cast<const char*>(value);
+    record.headers.emplace_back(name, std::string(bytes, size));
+  }
+  return record;
+}
+
 void AddCommitted(const rd_kafka_topic_partition_t& partition,
                   std::map<TopicPartition, CommittedOffset>& offsets) {
   if (partition.offset < 0) return;

@@ -23,6 +23,7 @@ using KafkaPartitions = std::unique_ptr<rd_kafka_topic_partition_list_t,
                                         decltype(&rd_kafka_topic_partition_list_destroy)>;
 using KafkaTopic = std::unique_ptr<rd_kafka_topic_t, decltype(&rd_kafka_topic_destroy)>;
 using KafkaQueue = std::unique_ptr<rd_kafka_queue_t, decltype(&rd_kafka_queue_destroy)>;
+using KafkaMessage = std::unique_ptr<rd_kafka_message_t, decltype(&rd_kafka_message_destroy)>;
 using KafkaEvent = std::unique_ptr<rd_kafka_event_t, decltype(&rd_kafka_event_destroy)>;
 using KafkaResource =
     std::unique_ptr<rd_kafka_ConfigResource_t, decltype(&rd_kafka_ConfigResource_destroy)>;
@@ -32,6 +33,8 @@ inline KafkaPartitions NewKafkaPartitions(std::size_t size) {
   return {rd_kafka_topic_partition_list_new(static_cast<int>(size)),
           &rd_kafka_topic_partition_list_destroy};
 }
+
+BusRecord KafkaRecordOf(const rd_kafka_message_t& message);
 
 // Nothing, when none is committed.
 void AddCommitted(const rd_kafka_topic_partition_t& partition,

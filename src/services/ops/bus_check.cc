@@ -13,18 +13,6 @@ constexpr std::array<std::string_view, 5> kTopics = {kDatabaseCommandsTopic, kOn
                                                      kInstanceCommandsTopic, kOntologyEventsTopic,
                                                      kInstanceEventsTopic};
 
-std::optional<std::string> HeaderOf(const BusRecord& record, std::string_view name) {
-  for (const auto& [key, value] : record.headers) {
-    if (key == name) return value;
-  }
-  return std::nullopt;
-}
-
-std::optional<Position> PositionOf(const BusRecord& record) {
-  std::optional<std::string> text = HeaderOf(record, "position");
-  return text ? Position::Parse(*text) : std::nullopt;
-}
-
 Sha256Digest DigestOf(const Position& position, std::string_view key, std::string_view value) {
   std::string bytes = position.ToString();
   bytes.append("\n").append(key).append("\n").append(value);

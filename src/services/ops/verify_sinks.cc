@@ -9,11 +9,8 @@ namespace {
 constexpr std::size_t kPage = 1000;
 constexpr std::size_t kLetters = 500;
 
-std::string HeaderOf(const BusRecord& record, std::string_view name) {
-  for (const auto& [key, value] : record.headers) {
-    if (key == name) return value;
-  }
-  return {};
+std::string TextOf(const BusRecord& record, std::string_view header) {
+  return HeaderOf(record, header).value_or("");
 }
 
 std::uint8_t MarkOf(std::string_view sink) {
@@ -162,14 +159,14 @@ Result<bool> Verifier::IsRefused(std::string_view sink, const AggregateKey& key,
 }
 
 void Verifier::TakeDeadLetter(const BusRecord& letter) {
-  std::optional<AggregateType> type = ParseAggregateType(HeaderOf(letter, "aggregate_type"));
-  const std::string number = HeaderOf(letter, "sequence_number");
+  std::optional<AggregateType> type = ParseAggregateType(TextOf(letter, "aggregate_type"));
+  const std::string number = TextOf(letter, "sequence_number");
   std::uint64_t value = 0;
   std::from_chars(number.data(), number.data() + number.size(), value);
   if (!type) return;
-  ChainFold::Entry* entry = fold_.Find({*type, HeaderOf(letter, "aggregate_id")});
+  ChainFold::Entry* entry = fold_.Find({*type, TextOf(letter, "aggregate_id")});
   if (entry == nullptr || entry->decided.value != value) return;
-  entry->refused |= MarkOf(HeaderOf(letter, "sink"));
+  entry->refused |= MarkOf(TextOf(letter, "sink"));
 }
 
 // By a group of our own that commits nothing. What the bus has lost of them is told as missing.

@@ -66,6 +66,20 @@ bool ReadShards(element object, PublisherCheckpoint& out) {
   return true;
 }
 
+// True when there is none, too.
+bool ReadLast(element object, PartitionEnd& out) {
+  element found;
+  if (object["last"].get(found) != SUCCESS) return true;
+  SentRecord last;
+  std::string text;
+  if (!ReadNumber(found, "offset", last.offset) || !ReadText(found, "position", text)) return false;
+  const std::optional<Position> position = Position::Parse(text);
+  if (!position) return false;
+  last.position = *position;
+  out.last = last;
+  return true;
+}
+
 bool ReadEnds(element object, PublisherCheckpoint& out) {
   simdjson::dom::array partitions;
   if (object["partitions"].get_array().get(partitions) != SUCCESS) return false;
@@ -73,7 +87,8 @@ bool ReadEnds(element object, PublisherCheckpoint& out) {
     TopicPartition key;
     PartitionEnd end;
     if (!ReadText(entry, "topic", key.topic) || !ReadNumber32(entry, "partition", key.partition) ||
-        !ReadText(entry, "topic_id", end.topic_id) || !ReadNumber(entry, "end", end.end)) {
+        !ReadText(entry, "topic_id", end.topic_id) || !ReadNumber(entry, "end", end.end) ||
+        !ReadLast(entry, end)) {
       return false;
     }
     out.ends[key] = std::move(end);
@@ -139,6 +154,12 @@ std::string EncodeCheckpoint(const PublisherCheckpoint& checkpoint) {
     AppendNumber(out.append(","), "partition", key.partition);
     AppendText(out.append(","), "topic_id", end.topic_id);
     AppendNumber(out.append(","), "end", end.end);
+    if (end.last) {
+      AppendName(out.append(","), "last");
+      AppendNumber(out.append("{"), "offset", end.last->offset);
+      AppendText(out.append(","), "position", end.last->position.ToString());
+      out.append("}");
+    }
     out.append("}");
     before = ",";
   }

@@ -20,9 +20,17 @@ struct Republish {
   friend bool operator==(const Republish&, const Republish&) = default;
 };
 
+// A record that was on the bus. Another one at its offset: the bus lost it, and went on.
+struct SentRecord {
+  std::uint64_t offset = 0;
+  Position position;
+  friend bool operator==(const SentRecord&, const SentRecord&) = default;
+};
+
 struct PartitionEnd {
   std::string topic_id;
-  std::uint64_t end = 0;  // the offset after the last that was acknowledged
+  std::uint64_t end = 0;           // the offset after the last that was acknowledged
+  std::optional<SentRecord> last;  // none: not known
   friend bool operator==(const PartitionEnd&, const PartitionEnd&) = default;
 };
 

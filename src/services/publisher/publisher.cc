@@ -168,6 +168,9 @@ Status Publisher::ProduceBatch() {
     if (!produced.ok()) {
       growth_ = 1;  // a bus that is slow takes fewer in time
       small_until_ = runtime_.Now() + kSmallCalls;
+      // What it stored may lie where something was lost: the bus is looked at before it is sent
+      // again.
+      checked_at_ = Instant{Duration::min() / 2};
       return produced;
     }
     if (!regressed_.empty())
@@ -200,23 +203,27 @@ Status Publisher::ProduceSome() {
 Status Publisher::TakeDeliveries(const std::vector<BusMessage>& messages,
                                  const std::vector<Delivery>& deliveries) {
   std::vector<std::pair<const LoggedEvent*, std::string>> refused;
+  std::map<std::pair<std::string_view, std::uint32_t>, PartitionEnd*> ends;  // of this call
   for (std::size_t i = 0; i < deliveries.size(); ++i) {
     const Delivery& delivery = deliveries[i];
     const std::string& topic = messages[i].topic;
+    const LoggedEvent& event = *batch_->entries[batch_->produced + i].event;
     if (delivery.refused) {
       if (delivery.refused->code() != Code::kInvalid) {
-        // Not about this message: the topic is gone, most likely. Look at the bus, then again.
-        checked_at_ = Instant{Duration::min() / 2};
+        // Not about this message: the topic is gone, most likely.
         return Unavailable(topic + ": " + delivery.refused->message());
       }
-      refused.emplace_back(batch_->entries[batch_->produced + i].event,
-                           delivery.refused->message());
+      refused.emplace_back(&event, delivery.refused->message());
       continue;
     }
-    const TopicPartition key{topic, delivery.partition};
-    PartitionEnd& end = state_.ends[key];
-    if (delivery.offset < end.end) regressed_.emplace(key, delivery.offset);
-    end.end = std::max(end.end, delivery.offset + 1);
+    PartitionEnd*& end = ends[{topic, delivery.partition}];
+    if (end == nullptr) end = &state_.ends[{topic, delivery.partition}];
+    if (delivery.offset < end->end) {
+      regressed_.emplace(TopicPartition{topic, delivery.partition}, delivery.offset);
+    } else {
+      end->end = delivery.offset + 1;
+      end->last = SentRecord{delivery.offset, event.location.position};
+    }
   }
   return refused.empty() ? Ok() : BuryRefused(refused);
 }

@@ -119,9 +119,11 @@ class Publisher {
   Status CheckBus();
   using BusState = std::map<std::string, TopicState>;
   Result<BusState> DescribeBus();
-  enum class Loss { kNone, kTail, kTopic };
-  Loss LossOf(const BusState& bus) const;
-  void TakeOverEnds(const BusState& bus);
+  // Of the end, as much as the rows tell; or nobody knows how much.
+  enum class Loss { kNone, kTail, kUnknown };
+  Result<Loss> LossOf(const BusState& bus);
+  using Ends = std::map<TopicPartition, PartitionEnd>;
+  Result<Ends> EndsOf(const BusState& bus, bool intact);
   Status TakeRowsAsEvidence();
   Result<SlotNumber> AgreedSlot(const BusState& bus);
   void TakeLossOver();

@@ -35,7 +35,8 @@ Status Publisher::CheckBus() {
     std::vector<std::uint64_t>& ends = intact[key.topic].end_offsets;
     if (key.partition < ends.size()) ends[key.partition] = std::min(ends[key.partition], offset);
   }
-  const Loss loss = LossOf(intact);
+  SAFFRON_ASSIGN(const Loss loss, LossOf(intact));
+  SAFFRON_ASSIGN(Ends ends, EndsOf(bus, loss == Loss::kNone));
   if (loss != Loss::kNone) {
     SlotNumber from(1);
     if (loss == Loss::kTail) {
@@ -45,7 +46,7 @@ Status Publisher::CheckBus() {
     // An error leaves the memory as it was, so that the loss is seen again.
     const PublisherCheckpoint before = state_;
     const auto regressed = std::exchange(regressed_, {});
-    TakeOverEnds(bus);
+    state_.ends = std::move(ends);
     if (Status begun = BeginRepublish(from); !begun.ok()) {
       state_ = before;
       regressed_ = regressed;
@@ -53,8 +54,9 @@ Status Publisher::CheckBus() {
     }
     if (!leading_) return Ok();
     prepared_ = false;  // until the rows are out of the way, nothing may be produced
+  } else {
+    state_.ends = std::move(ends);
   }
-  TakeOverEnds(bus);
   if (!prepared_) SAFFRON_TRY(DistrustRows());
   // The last row, once more: a registry that fell back has lost it, a predecessor that had not yet
   // noticed that it is one may have made it say nothing, and without news no other row follows.
@@ -64,13 +66,25 @@ Status Publisher::CheckBus() {
   return Ok();
 }
 
-void Publisher::TakeOverEnds(const BusState& bus) {
-  state_.ends.clear();
+// As they are, each with a record that is known to be there.
+Result<Publisher::Ends> Publisher::EndsOf(const BusState& bus, bool intact) {
+  Ends ends;
+  std::map<TopicPartition, std::uint64_t> asked;
   for (const auto& [topic, described] : bus) {
     for (std::uint32_t i = 0; i < described.end_offsets.size(); ++i) {
-      state_.ends[{topic, i}] = {described.topic_id, described.end_offsets[i]};
+      const TopicPartition key{topic, i};
+      PartitionEnd& end = ends[key] = {described.topic_id, described.end_offsets[i], {}};
+      auto known = state_.ends.find(key);
+      if (intact && known != state_.ends.end()) end.last = known->second.last;
+      if (!end.last && end.end > 0) asked[key] = end.end - 1;
     }
   }
+  SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(asked));
+  for (const BusRecord& record : records) {
+    const std::optional<Position> position = PositionOf(record);
+    if (position) ends[record.from].last = SentRecord{record.offset, *position};
+  }
+  return ends;
 }
 
 // Dead letters are no part of the log: an operator may empty their topics.
@@ -83,19 +97,37 @@ Result<Publisher::BusState> Publisher::DescribeBus() {
   return bus;
 }
 
-Publisher::Loss Publisher::LossOf(const BusState& bus) const {
+Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
   Loss loss = regressed_.empty() ? Loss::kNone : Loss::kTail;
+  std::map<TopicPartition, std::uint64_t> last, before_gap;
   for (const auto& [key, end] : state_.ends) {
     auto topic = bus.find(key.topic);
     if (topic == bus.end()) continue;  // no longer one of ours
     const bool other = topic->second.topic_id != end.topic_id;
     if ((other && !Mutated(Mutation::kTopicIdsNotCompared)) ||
         topic->second.end_offsets.size() <= key.partition) {
-      return Loss::kTopic;
+      return Loss::kUnknown;
     }
-    if (topic->second.end_offsets[key.partition] < end.end) loss = Loss::kTail;
+    const std::uint64_t bus_end = topic->second.end_offsets[key.partition];
+    if (bus_end < end.end) loss = Loss::kTail;
+    if (end.last && end.last->offset < bus_end) {
+      last[key] = end.last->offset;
+    } else if (0 < bus_end && bus_end < end.end) {
+      before_gap[key] = bus_end - 1;
+    }
   }
-  if (loss == Loss::kTail && Mutated(Mutation::kEndsNotCompared)) return Loss::kNone;
+  if (Mutated(Mutation::kEndsNotCompared) && loss == Loss::kTail) return Loss::kNone;
+  if (Mutated(Mutation::kFilledGapsNotSeen)) return loss;
+  SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(last));
+  for (const BusRecord& record : records) {
+    if (PositionOf(record) != state_.ends[record.from].last->position) return Loss::kUnknown;
+  }
+  // Where a tail is missing, something may have been sent into the gap already.
+  SAFFRON_ASSIGN(records, bus_.RecordsAt(before_gap));
+  for (const BusRecord& record : records) {
+    const std::optional<Position> position = PositionOf(record);
+    if (!position || state_.republish || LastSlot() < position->slot) return Loss::kUnknown;
+  }
   return loss;
 }
 
@@ -143,7 +175,10 @@ void Publisher::TakeLossOver() {
     ends.resize(std::max<std::size_t>(ends.size(), key.partition + 1));
     ends[key.partition] = end.end;
   }
-  for (const auto& [key, offset] : regressed_) bus[key.topic].end_offsets[key.partition] = offset;
+  for (const auto& [key, offset] : regressed_) {
+    bus[key.topic].end_offsets[key.partition] = offset;
+    state_.ends[key].last.reset();
+  }
   const Result<SlotNumber> agreed = AgreedSlot(bus);
   MarkRepublish(agreed.ok() ? agreed->Next() : SlotNumber(1));
   regressed_.clear();

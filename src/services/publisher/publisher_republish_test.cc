@@ -74,6 +74,56 @@ TEST(PublisherRepublishTest, AnOffsetGivenTwiceShowsALossThatEndsCannotShow) {
   }
 }
 
+// The leader dies before it could say what it saw: the bus is as long as it was.
+TEST(PublisherRepublishTest, C16_AGapThatWasFilledIsFoundByTheSuccessor) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    PublisherWorld world(seed);
+    world.Append(40);
+    PublisherProcess first(world, "first");
+    RunUntilSaved(world, first);
+    const std::uint64_t mark = world.Checkpoint().republish_id;
+    const std::uint32_t partition = seed % 2;
+    const std::uint64_t end = world.bus.Describe(kEvents)->end_offsets[partition];
+    world.bus.Truncate(kEvents, partition, end - 1);
+    world.Append(40);
+    RunResult filled = world.simulation.RunUntil(
+        [&] { return world.bus.Describe(kEvents)->end_offsets[partition] >= end; },
+        world.simulation.Now() + seconds(20));
+    ASSERT_EQ(filled.end, RunEnd::kPredicate) << filled.report;
+    first.Crash();
+    ASSERT_EQ(world.Checkpoint().republish_id, mark) << "the leader has told of it";
+    PublisherProcess second(world, "second");
+    RunUntilSaved(world, second);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
+// A call whose answer is lost fills the gap: sent again, it brings no offset twice.
+TEST(PublisherRepublishTest, C16_AGapThatWasFilledByACallOfUnknownOutcomeIsFound) {
+  for (std::uint64_t seed = 1; seed <= 8; ++seed) {
+    PublisherWorld world(seed);
+    WatchedBus bus(world.bus);
+    world.Append(40);
+    PublisherProcess publisher(world, "p", seconds(15), &bus);
+    RunUntilSaved(world, publisher);
+    const std::uint64_t mark = world.Checkpoint().republish_id;
+    for (std::uint32_t p = 0; p < 2; ++p) {
+      world.bus.Truncate(kEvents, p, world.bus.Describe(kEvents)->end_offsets[p] - 1);
+    }
+    bool lost = false;
+    bus.before = [&](const std::vector<BusMessage>& messages) -> Status {
+      if (std::exchange(lost, true)) return Ok();
+      (void)world.bus.Produce(messages, seconds(1));
+      return UnknownOutcome("its answer is lost");
+    };
+    world.Append(40);
+    world.simulation.RunFor(seconds(20));
+    RunUntilSaved(world, publisher);
+    EXPECT_NE(world.Checkpoint().republish_id, mark);
+    EXPECT_EQ(world.PositionsOnBus(), world.PositionsInLog()) << "seed " << seed;
+  }
+}
+
 TEST(PublisherRepublishTest, C18_ATopicMadeAgainIsFilledByASuccessorToo) {
   for (std::uint64_t seed = 1; seed <= 10; ++seed) {
     PublisherWorld world(seed, {.slow = 300, .slow_max = seconds(1)});

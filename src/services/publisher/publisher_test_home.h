@@ -117,6 +117,10 @@ class WatchedBus final : public MessageBus {
     return inner_.Produce(messages, timeout);
   }
   Result<TopicState> Describe(const std::string& topic) override { return inner_.Describe(topic); }
+  Result<std::vector<BusRecord>> RecordsAt(
+      const std::map<TopicPartition, std::uint64_t>& offsets) override {
+    return inner_.RecordsAt(offsets);
+  }
   Result<std::unique_ptr<BusConsumer>> Subscribe(const std::string& group,
                                                  const std::vector<std::string>& topics) override {
     return inner_.Subscribe(group, topics);
