@@ -46,7 +46,11 @@ class Deployment:
         os.chmod(self.folder, 0o755)  # PostgreSQL runs as a user of its own
         # The script's defaults for a demo are not for load.
         os.environ.setdefault("OPENSEARCH_HEAP", "1g")
-        self.servers = environment_of(stack_script("up").stdout)
+        try:
+            self.servers = environment_of(stack_script("up").stdout)
+        except subprocess.CalledProcessError:
+            stack_script("down", check=False)
+            sys.exit("The servers do not start.")
         kept = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
         self.environment = {**kept, **self.servers, "SAFFRON_LOG_LEVEL": "warning"}
 
