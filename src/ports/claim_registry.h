@@ -95,6 +95,12 @@ struct PublishedRow {
 // In PublishedRow::ends, beside the topics ('#' is in no topic's name): which republish the ends
 // belong to. Ends of another one say nothing about the bus as it is now; nor does an empty map.
 inline const std::pair<std::string, std::uint32_t> kRepublishMark{"#republish", 0};
+// And, for each (topic, partition), where the log has what lies just before that end: the slot's
+// number times 2^16, and the event's ordinal in it. Missing: not known.
+inline const std::string kLastMark = "#last/";
+inline bool IsMark(const std::pair<std::string, std::uint32_t>& key) {
+  return key.first.starts_with('#');
+}
 
 // Of one call of Prune.
 struct Pruned {

@@ -99,8 +99,8 @@ class MessageBus {
                                                 Duration timeout) = 0;
   // kNotFound: no such topic.
   virtual Result<TopicState> Describe(const std::string& topic) = 0;
-  // One record of each partition, in no order. Left out: what is no longer there. Offsets at or
-  // above the end are an error, or left out.
+  // One record of each partition, in no order. Left out: what is no longer there or cannot be read.
+  // Offsets at or above the end are an error, or left out.
   virtual Result<std::vector<BusRecord>> RecordsAt(
       const std::map<TopicPartition, std::uint64_t>& offsets) = 0;
   virtual Result<std::unique_ptr<BusConsumer>> Subscribe(

@@ -9,7 +9,6 @@ namespace {
 constexpr Duration kSlice = milliseconds(100);
 constexpr Duration kLeaderPoll = milliseconds(20);
 constexpr char kUnmarked[] = "unmarked";
-constexpr char kReader[] = "saffron-reader";  // a group that nobody joins
 
 }  // namespace
 
@@ -180,8 +179,7 @@ Result<std::vector<BusRecord>> KafkaAdmin::RecordsAt(
     const std::map<TopicPartition, std::uint64_t>& offsets) {
   std::vector<BusRecord> records;
   if (offsets.empty()) return records;
-  SAFFRON_ASSIGN(std::shared_ptr<KafkaHandle> client,
-                 KafkaHandle::Consumer(settings_, log_, kReader, [](auto, auto*) {}));
+  SAFFRON_ASSIGN(std::unique_ptr<KafkaHandle> client, KafkaHandle::Reader(settings_, log_));
   KafkaPartitions list = NewKafkaPartitions(offsets.size());
   for (const auto& [key, offset] : offsets) {
     rd_kafka_topic_partition_list_add(list.get(), key.topic.c_str(),
@@ -200,16 +198,30 @@ Result<std::vector<BusRecord>> KafkaAdmin::RecordsAt(
     KafkaMessage message(rd_kafka_consumer_poll(client->get(), KafkaMilliseconds(kSlice)),
                          &rd_kafka_message_destroy);
     if (message == nullptr) continue;
-    if (message->err == RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED) {
-      return client->ErrorOf("read records", message->err, rd_kafka_message_errstr(message.get()));
-    }
-    if (message->err != RD_KAFKA_RESP_ERR_NO_ERROR) continue;  // it goes on, until the deadline
-    BusRecord record = KafkaRecordOf(*message);
-    auto asked = open.find(record.from);
+    auto asked = message->rkt == nullptr
+                     ? open.end()
+                     : open.find({rd_kafka_topic_name(message->rkt),
+                                  static_cast<std::uint32_t>(message->partition)});
     if (asked == open.end()) continue;
-    // Another one: what was asked for has been deleted, and this is the earliest that is left.
-    if (record.offset == asked->second) records.push_back(std::move(record));
-    open.erase(asked);
+    const auto offset = static_cast<std::uint64_t>(message->offset);
+    switch (message->err) {
+      case RD_KAFKA_RESP_ERR_NO_ERROR:
+        if (offset == asked->second) records.push_back(KafkaRecordOf(*message));
+        open.erase(asked);
+        break;
+      case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
+        open.erase(asked);
+        break;  // deleted
+      // Of something that is no record, like the end of a transaction. At the offset itself: a
+      // leader that does not know its end yet.
+      case RD_KAFKA_RESP_ERR__PARTITION_EOF:
+        if (offset > asked->second) open.erase(asked);
+        break;
+      case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+        return client->ErrorOf("read records", message->err,
+                               rd_kafka_message_errstr(message.get()));
+      default: break;  // it goes on, until the deadline
+    }
   }
   return records;
 }

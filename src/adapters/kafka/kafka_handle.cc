@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <utility>
+#include <vector>
 
 #include "adapters/kafka/kafka_producer.h"
 
@@ -94,6 +95,14 @@ Result<std::unique_ptr<KafkaHandle>> KafkaHandle::Consumer(const KafkaSettings& 
   return handle;
 }
 
+Result<std::unique_ptr<KafkaHandle>> KafkaHandle::Reader(const KafkaSettings& settings, Log& log) {
+  SAFFRON_ASSIGN(KafkaConf conf, settings.Reader());
+  std::unique_ptr<KafkaHandle> handle(new KafkaHandle(settings, log, nullptr));
+  SAFFRON_TRY(handle->Start(RD_KAFKA_CONSUMER, std::move(conf)));
+  rd_kafka_poll_set_consumer(handle->get());
+  return handle;
+}
+
 Status KafkaHandle::Start(rd_kafka_type_t type, KafkaConf conf) {
   rd_kafka_conf_set_opaque(conf.get(), this);
   rd_kafka_conf_set_error_cb(
@@ -118,9 +127,13 @@ KafkaHandle::~KafkaHandle() {
   rd_kafka_destroy_flags(client_, RD_KAFKA_DESTROY_F_NO_CONSUMER_CLOSE);
 }
 
+// Kept where a look for leaks finds it.
 void KafkaHandle::LetGo() {
+  static std::mutex mutex;
+  static auto& kept = *new std::vector<rd_kafka_t*>;
   rd_kafka_set_log_level(client_, 0);
-  client_ = nullptr;
+  std::lock_guard<std::mutex> lock(mutex);
+  kept.push_back(std::exchange(client_, nullptr));
 }
 
 void KafkaHandle::Complained(rd_kafka_resp_err_t code, const char* reason) {

@@ -53,6 +53,7 @@ class KafkaHandle {
   static Result<std::unique_ptr<KafkaHandle>> Consumer(const KafkaSettings& settings, Log& log,
                                                        const std::string& group,
                                                        Rebalance rebalance);
+  static Result<std::unique_ptr<KafkaHandle>> Reader(const KafkaSettings& settings, Log& log);
   // Whatever is left is dropped, and nobody is waited for.
   ~KafkaHandle();
   KafkaHandle(const KafkaHandle&) = delete;

@@ -133,4 +133,18 @@ Result<KafkaConf> KafkaSettings::Consumer(const std::string& group) const {
                {"partition.assignment.strategy", "cooperative-sticky"}});
 }
 
+Result<KafkaConf> KafkaSettings::Reader() const {
+  SAFFRON_ASSIGN(KafkaConf conf, Consumer("saffron-reader"));  // a group that nobody joins
+  for (const auto& [setting, value] : Pairs{{"auto.offset.reset", "error"},
+                                            {"enable.partition.eof", "true"},
+                                            {"queued.min.messages", "1"}}) {
+    char why[256];
+    if (rd_kafka_conf_set(conf.get(), setting.c_str(), value.c_str(), why, sizeof why) !=
+        RD_KAFKA_CONF_OK) {
+      return Internal(setting + ": " + why);
+    }
+  }
+  return conf;
+}
+
 }  // namespace saffron

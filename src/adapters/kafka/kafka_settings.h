@@ -25,6 +25,8 @@ class KafkaSettings {
   // kInvalid names the variable. `group` is of a consumer.
   Result<KafkaConf> Producer() const;
   Result<KafkaConf> Consumer(const std::string& group) const;
+  // Of one that reads single records, and is told of those that are not there.
+  Result<KafkaConf> Reader() const;
 
   // `text` without the values of settings that are secret.
   std::string Scrub(std::string text) const;

@@ -61,6 +61,14 @@ bool Await(const std::string& address, const std::string& topic, bool exists) {
   return true;
 }
 
+rd_kafka_topic_partition_list_t* ListOf(const TopicPartition& partition, std::int64_t offset) {
+  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
+  rd_kafka_topic_partition_list_add(list, partition.topic.c_str(),
+                                    static_cast<std::int32_t>(partition.partition))
+      ->offset = offset;
+  return list;
+}
+
 }  // namespace
 
 std::string KafkaAddress() {
@@ -102,6 +110,18 @@ bool DeleteKafkaTopic(const std::string& address, const std::string& topic) {
   return ok && Await(address, topic, false);
 }
 
+bool DeleteKafkaRecords(const std::string& address, const TopicPartition& partition,
+                        std::uint64_t offset) {
+  rd_kafka_topic_partition_list_t* list = ListOf(partition, static_cast<std::int64_t>(offset));
+  rd_kafka_DeleteRecords_t* gone = rd_kafka_DeleteRecords_new(list);
+  const bool ok = Ask(address, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {
+    rd_kafka_DeleteRecords(client, &gone, 1, nullptr, queue);
+  });
+  rd_kafka_DeleteRecords_destroy(gone);
+  rd_kafka_topic_partition_list_destroy(list);
+  return ok;
+}
+
 std::vector<std::string> KafkaGroups(const std::string& address) {
   std::vector<std::string> groups;
   Ask(
@@ -122,10 +142,7 @@ std::vector<std::string> KafkaGroups(const std::string& address) {
 
 bool SetGroupOffset(const std::string& address, const std::string& group,
                     const TopicPartition& partition, std::int64_t offset) {
-  rd_kafka_topic_partition_list_t* list = rd_kafka_topic_partition_list_new(1);
-  rd_kafka_topic_partition_list_add(list, partition.topic.c_str(),
-                                    static_cast<std::int32_t>(partition.partition))
-      ->offset = offset;
+  rd_kafka_topic_partition_list_t* list = ListOf(partition, offset);
   rd_kafka_AlterConsumerGroupOffsets_t* altered =
       rd_kafka_AlterConsumerGroupOffsets_new(group.c_str(), list);
   const bool ok = Ask(address, [&](rd_kafka_t* client, rd_kafka_queue_t* queue) {

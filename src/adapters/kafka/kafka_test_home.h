@@ -25,6 +25,9 @@ bool MakeKafkaTopic(const std::string& address, const TopicSpec& topic,
                     const std::map<std::string, std::string>& settings);
 // Returns once it is gone.
 bool DeleteKafkaTopic(const std::string& address, const std::string& topic);
+// As retention does: those below `offset` are gone.
+bool DeleteKafkaRecords(const std::string& address, const TopicPartition& partition,
+                        std::uint64_t offset);
 std::vector<std::string> KafkaGroups(const std::string& address);
 // Of a group without members.
 bool SetGroupOffset(const std::string& address, const std::string& group,

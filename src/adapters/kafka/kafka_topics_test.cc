@@ -139,6 +139,26 @@ TEST_F(KafkaTopicsTest, TheLagOfAGroupIsMeasured) {
   EXPECT_TRUE(shows("0")) << metrics_.Expose();
 }
 
+TEST_F(KafkaTopicsTest, RecordsThatRetentionHasDeletedAreLeftOut) {
+  const std::string topic = NewKafkaName("retained");
+  ASSERT_TRUE(bus_->EnsureTopics({{topic, 2}}).ok());
+  std::vector<BusMessage> messages;
+  for (int i = 0; i < 40; ++i) messages.push_back({topic, std::to_string(i), "value", {}});
+  Send(messages);
+  const std::vector<std::uint64_t> ends = bus_->Describe(topic)->end_offsets;
+  ASSERT_GT(ends[1], 1u);
+  // One is empty now, the other has a record left.
+  ASSERT_TRUE(DeleteKafkaRecords(KafkaAddress(), {topic, 0}, ends[0]));
+  ASSERT_TRUE(DeleteKafkaRecords(KafkaAddress(), {topic, 1}, ends[1] - 1));
+  auto records = bus_->RecordsAt({{{topic, 0}, ends[0] - 1}, {{topic, 1}, ends[1] - 1}});
+  ASSERT_TRUE(records.ok()) << records.error().ToString();
+  ASSERT_EQ(records->size(), 1u);
+  EXPECT_EQ(records->front().from, (TopicPartition{topic, 1}));
+  records = bus_->RecordsAt({{{topic, 1}, 0}});
+  ASSERT_TRUE(records.ok()) << records.error().ToString();
+  EXPECT_TRUE(records->empty());
+}
+
 // What the publisher and a worker see when an operator deletes a topic.
 TEST_F(KafkaTopicsTest, ATopicDeletedUnderWayIsRefusedMadeAgainAndReadFromItsBeginning) {
   const std::string topic = NewKafkaName("deleted");

@@ -97,6 +97,15 @@ TEST_F(MemoryBusTest, ATruncatedTailSendsAConsumerBackToTheEarliest) {
   EXPECT_EQ(batch->records[0].offset, 0u);
 }
 
+TEST_F(MemoryBusTest, RecordsAtLeavesOutWhatRetentionHasDropped) {
+  const std::vector<std::uint64_t> ends = bus_.Describe("t")->end_offsets;
+  bus_.DropBelow("t", 0, ends[0]);
+  const auto records = bus_.RecordsAt({{{"t", 0}, ends[0] - 1}, {{"t", 1}, ends[1] - 1}});
+  ASSERT_TRUE(records.ok());
+  ASSERT_EQ(records->size(), 1u);
+  EXPECT_EQ(records->front().from.partition, 1u);
+}
+
 TEST_F(MemoryBusTest, RecordsDroppedByRetentionAreJumpedOver) {
   bus_.DropBelow("t", 0, 5);
   auto consumer = Join();

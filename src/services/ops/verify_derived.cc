@@ -48,7 +48,7 @@ Status Verifier::BeginBus() {
 
 Status Verifier::CheckBusEnds(const PublishedRow& row) {
   for (const auto& [partition, end] : row.ends) {
-    if (partition == kRepublishMark) continue;
+    if (IsMark(partition)) continue;
     Result<TopicState> state = subjects_.bus.Describe(partition.first);
     if (!state.ok() && !state.Is(Code::kNotFound)) return state.error();
     const bool known = state.ok() && partition.second < state->end_offsets.size();

@@ -220,10 +220,18 @@ Status Publisher::TakeDeliveries(const std::vector<BusMessage>& messages,
     if (end == nullptr) end = &state_.ends[{topic, delivery.partition}];
     if (delivery.offset < end->end) {
       regressed_.emplace(TopicPartition{topic, delivery.partition}, delivery.offset);
-    } else {
-      end->end = delivery.offset + 1;
-      end->last = SentRecord{delivery.offset, event.location.position};
+      continue;
     }
+    // Another's records lie between, perhaps where ours were: what is known of before is kept, and
+    // asked for.
+    const bool follows =
+        !end->last || (end->last->offset + 1 == end->end && delivery.offset == end->end);
+    if (follows) {
+      end->last = SentRecord{delivery.offset, event.location.position};
+    } else {
+      checked_at_ = Instant{Duration::min() / 2};
+    }
+    end->end = delivery.offset + 1;
   }
   return refused.empty() ? Ok() : BuryRefused(refused);
 }
@@ -282,6 +290,7 @@ void Publisher::PutRowIfDue() {
   row.slot = SlotNumber(NextSlot().value - 1);
   row.ends[kRepublishMark] = state_.republish_id;
   for (const auto& [key, end] : state_.ends) row.ends[{key.topic, key.partition}] = end.end;
+  AddLastTo(row);
   const std::uint64_t kept = options_.kept_row_slots;
   SlotNumber prune_below(row.slot.value > kept ? row.slot.value - kept : 0);
   if (distrusted_until_.value != 0) prune_below = row.slot;

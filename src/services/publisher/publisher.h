@@ -126,6 +126,8 @@ class Publisher {
   Result<Ends> EndsOf(const BusState& bus, bool intact);
   Status TakeRowsAsEvidence();
   Result<SlotNumber> AgreedSlot(const BusState& bus);
+  Result<bool> IsContradicted(const PublishedRow& row);
+  void AddLastTo(PublishedRow& row) const;
   void TakeLossOver();
   void MarkRepublish(SlotNumber from);
   Status BeginRepublish(SlotNumber from);

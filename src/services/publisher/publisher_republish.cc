@@ -15,6 +15,11 @@ std::optional<std::uint64_t> MarkOf(const PublishedRow& row) {
   return found->second;
 }
 
+// Of kLastMark.
+std::uint64_t CodeOf(const Position& position) {
+  return position.slot.value << 16 | (position.ordinal & 0xffff);
+}
+
 }  // namespace
 
 Status Publisher::CheckBusIfDue() {
@@ -75,8 +80,13 @@ Result<Publisher::Ends> Publisher::EndsOf(const BusState& bus, bool intact) {
       const TopicPartition key{topic, i};
       PartitionEnd& end = ends[key] = {described.topic_id, described.end_offsets[i], {}};
       auto known = state_.ends.find(key);
-      if (intact && known != state_.ends.end()) end.last = known->second.last;
-      if (!end.last && end.end > 0) asked[key] = end.end - 1;
+      const bool same = intact && known != state_.ends.end() && known->second.last &&
+                        known->second.last->offset + 1 == end.end;
+      if (same) {
+        end.last = known->second.last;
+      } else if (end.end > 0) {
+        asked[key] = end.end - 1;
+      }
     }
   }
   SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(asked));
@@ -99,7 +109,7 @@ Result<Publisher::BusState> Publisher::DescribeBus() {
 
 Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
   Loss loss = regressed_.empty() ? Loss::kNone : Loss::kTail;
-  std::map<TopicPartition, std::uint64_t> last, before_gap;
+  std::map<TopicPartition, std::uint64_t> last;
   for (const auto& [key, end] : state_.ends) {
     auto topic = bus.find(key.topic);
     if (topic == bus.end()) continue;  // no longer one of ours
@@ -110,23 +120,13 @@ Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
     }
     const std::uint64_t bus_end = topic->second.end_offsets[key.partition];
     if (bus_end < end.end) loss = Loss::kTail;
-    if (end.last && end.last->offset < bus_end) {
-      last[key] = end.last->offset;
-    } else if (0 < bus_end && bus_end < end.end) {
-      before_gap[key] = bus_end - 1;
-    }
+    if (end.last && end.last->offset < bus_end) last[key] = end.last->offset;
   }
   if (Mutated(Mutation::kEndsNotCompared) && loss == Loss::kTail) return Loss::kNone;
   if (Mutated(Mutation::kFilledGapsNotSeen)) return loss;
   SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(last));
   for (const BusRecord& record : records) {
     if (PositionOf(record) != state_.ends[record.from].last->position) return Loss::kUnknown;
-  }
-  // Where a tail is missing, something may have been sent into the gap already.
-  SAFFRON_ASSIGN(records, bus_.RecordsAt(before_gap));
-  for (const BusRecord& record : records) {
-    const std::optional<Position> position = PositionOf(record);
-    if (!position || state_.republish || LastSlot() < position->slot) return Loss::kUnknown;
   }
   return loss;
 }
@@ -148,39 +148,59 @@ Status Publisher::TakeRowsAsEvidence() {
 
 // The last slot of which the bus still has everything, as far as the rows remember; else 0.
 Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
-  SlotNumber agreed;
+  const auto has = [&bus](const PublishedRow& row) {
+    return std::all_of(row.ends.begin(), row.ends.end(), [&bus](const auto& known) {
+      const auto& [key, end] = known;
+      auto topic = bus.find(key.first);
+      if (IsMark(key) || topic == bus.end()) return true;
+      const std::vector<std::uint64_t>& ends = topic->second.end_offsets;
+      return key.second < ends.size() && end <= ends[key.second];
+    });
+  };
+  PublishedRow agreed;
   SlotNumber from(1);
   while (true) {
     SAFFRON_ASSIGN(std::optional<PublishedRow> row, claims_.PublishedAt(context_.shard, from));
-    if (!row) return agreed;
+    if (!row) break;
     from = row->slot.Next();
     if (MarkOf(*row) != state_.republish_id) continue;
-    for (const auto& [key, end] : row->ends) {
-      if (key == kRepublishMark) continue;
-      auto topic = bus.find(key.first);
-      if (topic == bus.end()) continue;
-      if (topic->second.end_offsets.size() <= key.second) return agreed;
-      if (topic->second.end_offsets[key.second] < end) return agreed;
-    }
-    agreed = row->slot;
+    if (!has(*row)) break;
+    agreed = std::move(*row);
+  }
+  SAFFRON_ASSIGN(const bool contradicted, IsContradicted(agreed));
+  return contradicted ? SlotNumber() : agreed.slot;
+}
+
+// Whether something else lies where its ends were: a tail was lost, and what filled the gap is as
+// long.
+Result<bool> Publisher::IsContradicted(const PublishedRow& row) {
+  std::map<TopicPartition, std::uint64_t> asked;
+  std::map<TopicPartition, std::uint64_t> codes;
+  for (const auto& [key, end] : row.ends) {
+    auto last = row.ends.find({kLastMark + key.first, key.second});
+    if (last == row.ends.end() || end == 0) continue;
+    asked[{key.first, key.second}] = end - 1;
+    codes[{key.first, key.second}] = last->second;
+  }
+  SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(asked));
+  return std::any_of(records.begin(), records.end(), [&codes](const BusRecord& record) {
+    const std::optional<Position> position = PositionOf(record);
+    return !position || CodeOf(*position) != codes.at(record.from);
+  });
+}
+
+void Publisher::AddLastTo(PublishedRow& row) const {
+  for (const auto& [key, end] : state_.ends) {
+    if (!end.last || end.last->offset + 1 != end.end) continue;
+    row.ends[{kLastMark + key.topic, key.partition}] = CodeOf(end.last->position);
   }
 }
 
 // A loss that this process alone has seen, as what it sends fills the gap, and the bus does not
 // answer: whoever reads the checkpoint must know of it.
 void Publisher::TakeLossOver() {
-  BusState bus;
-  for (const auto& [key, end] : state_.ends) {
-    std::vector<std::uint64_t>& ends = bus[key.topic].end_offsets;
-    ends.resize(std::max<std::size_t>(ends.size(), key.partition + 1));
-    ends[key.partition] = end.end;
-  }
-  for (const auto& [key, offset] : regressed_) {
-    bus[key.topic].end_offsets[key.partition] = offset;
-    state_.ends[key].last.reset();
-  }
-  const Result<SlotNumber> agreed = AgreedSlot(bus);
-  MarkRepublish(agreed.ok() ? agreed->Next() : SlotNumber(1));
+  for (const auto& [key, offset] : regressed_) state_.ends[key].last.reset();
+  MarkRepublish(SlotNumber(1));
   regressed_.clear();
   prepared_ = false;
 }
