@@ -1,9 +1,7 @@
 """The rows of `./dev bench --real`: each function measures one beside its raw limit, in turns of a
 few rounds, and appends a Row with the median ratio."""
-import http.client
 import json
 import pathlib
-import random
 import statistics
 import time
 
@@ -210,36 +208,6 @@ def million(bench):
         details={"events": events, "requests": puts, **by_service}))
 
 
-# A name, as many hex digits as the load generator's, and the rest of its document.
-def document(number):
-    return json.dumps({"item_id": f"{random.Random(number).getrandbits(64):016x}",
-                       "name": "Lantern, brass, two wicks", "quantity": 1000 + number % 1000,
-                       "price": 19.99, "color": "amber", "stored_in": "Place/P-07"},
-                      separators=(",", ":"))
-
-
-def bare_bulk(url, count, bulk, index):
-    """Documents a second of a bare loader: external versions, the engine's own refresh."""
-    bodies = []
-    for first in range(0, count, bulk):
-        lines = []
-        for number in range(first, min(first + bulk, count)):
-            lines += [f'{{"index":{{"_id":"bench:main:Item:{number:016x}","version":1,'
-                      '"version_type":"external"}}', document(number)]
-        bodies.append("\n".join(lines) + "\n")
-    connection = http.client.HTTPConnection(url.split("//")[1], timeout=120)
-    headers = {"Content-Type": "application/x-ndjson"}
-    begin = time.monotonic()
-    for body in bodies:
-        connection.request("POST", f"/{index}/_bulk?filter_path=errors", body, headers)
-        if json.loads(connection.getresponse().read()) != {"errors": False}:
-            raise RuntimeError("the bare loader was refused")
-    rate = count / (time.monotonic() - begin)
-    connection.request("DELETE", f"/{index}")
-    connection.getresponse().read()
-    return rate
-
-
 def rate_of(service, counter, total, patience_s, gauge="", gauge_end=0.0):
     """(a second, how many) from the first look at which it has begun to the last of `total`, and
     until the gauge, if one is named, has reached its end."""
@@ -258,36 +226,6 @@ def rate_of(service, counter, total, patience_s, gauge="", gauge_end=0.0):
 
 def fill(bench, commands):
     bench.load("bulk", clients=16, requests=max(1, commands // 100))
-
-
-def projection(bench):
-    """A new index is filled from the log, which holds `documents` instances decided."""
-    workers = [name for name in ALL if name != "projection-worker"]
-    bench.stack.only(*workers)
-    fill(bench, max(0, bench.options.documents - bench.next_key))
-    bench.settle()
-    count = bench.next_key
-    end = bench.stack.services["instance-worker"].counters()["saffron_graph_position_slot"]
-    url, rounds = bench.stack.servers["ELASTICSEARCH_URL"], []
-    bench.stack.only()
-    bare_bulk(url, min(count, 20_000), 1000, "bench-warm")
-    for number in range(bench.options.rounds):
-        bare = bare_bulk(url, count, 1000, f"bench-bare-{number}")
-        service = bench.stack.only("projection-worker",
-                                   SAFFRON_ELASTICSEARCH_PREFIX=f"bench{number}")[0]
-        watch = Watch(bench.stack)
-        # All written, and readable.
-        rate, _ = rate_of(service, "saffron_projection_documents_total", count,
-                          bench.options.patience_s, "saffron_projection_watermark_slot", end)
-        rounds.append({"bare_per_s": bare, "documents_per_s": rate, "ratio": rate / bare,
-                       "cpu": watch.take()})
-        bench.stack.only()
-        say(f"bare bulks {bare:.0f}/s, projection {rate:.0f}/s")
-    bench.rows.append(ratio_row(
-        "projection into OpenSearch, of a bare bulk loader", 0.7, rounds,
-        {"documents_per_s": median(rounds, "documents_per_s"),
-         "bare_per_s": median(rounds, "bare_per_s"), "documents": count,
-         "cpu": rounds[-1]["cpu"]}))
 
 
 def publisher(bench):

@@ -225,15 +225,17 @@ void Pipeline::Start() {
   const auto run = [this](std::string name, auto& part, Urgency urgency) {
     if (part != nullptr) tasks_.Spawn(std::move(name), urgency, [at = part.get()] { at->Run(); });
   };
+  // In the process that answers clients, what comes after an answer yields to it.
+  const Urgency behind = parts_.api ? Urgency::kBackground : Urgency::kServing;
   if (append_ != nullptr) append_->Start();
   run("resolver", resolver_, Urgency::kServing);
-  run("publisher", publisher_, Urgency::kBackground);
-  run("ontology-worker", ontology_worker_, Urgency::kBackground);
-  run("instance-worker", instance_worker_, Urgency::kBackground);
-  run("graph-writer", graph_writer_, Urgency::kBackground);
-  run("sweep-watch", sweep_watch_, Urgency::kBackground);
+  run("publisher", publisher_, behind);
+  run("ontology-worker", ontology_worker_, behind);
+  run("instance-worker", instance_worker_, behind);
+  run("graph-writer", graph_writer_, behind);
+  run("sweep-watch", sweep_watch_, behind);
   run("claim-pruner", claim_pruner_, Urgency::kBackground);
-  run("projection", projection_, Urgency::kBackground);
+  run("projection", projection_, behind);
 }
 
 void Pipeline::Stop() {

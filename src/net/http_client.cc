@@ -16,6 +16,7 @@ struct Exchange {
   const HttpClient::OnChunk* on_chunk;
   const std::atomic<bool>& cancelled;
   std::size_t max_response_bytes;
+  CURL* easy;
   HttpResponse response{.status = 0, .content_type = "", .headers = {}, .body = ""};
   std::size_t body_sent = 0;
   bool stopped_by_consumer = false;
@@ -76,6 +77,12 @@ std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* contex
   if (chunk.size() > exchange.max_response_bytes - exchange.response.body.size()) {
     exchange.too_large = true;
     return 0;
+  }
+  if (exchange.response.body.empty()) {
+    curl_off_t length = 0;  // -1: not told
+    curl_easy_getinfo(exchange.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
+    exchange.response.body.reserve(static_cast<std::size_t>(
+        std::clamp<curl_off_t>(length, 0, static_cast<curl_off_t>(exchange.max_response_bytes))));
   }
   exchange.response.body.append(chunk);
   return chunk.size();
@@ -234,7 +241,8 @@ Result<HttpResponse> HttpClient::Perform(const HttpClientRequest& request,
   Exchange exchange{.body = request.body,
                     .on_chunk = on_chunk,
                     .cancelled = cancelled_,
-                    .max_response_bytes = options_.max_response_bytes};
+                    .max_response_bytes = options_.max_response_bytes,
+                    .easy = handle_->easy};
   handle_->error[0] = '\0';
   handle_->SetBasics(options_, request);
   handle_->SetExchange(exchange, request, headers);
