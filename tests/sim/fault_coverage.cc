@@ -115,6 +115,7 @@ const std::vector<PortCall>& PortCalls() {
       {"bus.ensure_topics", CallShape::kChange},
       {"bus.produce", CallShape::kChange},
       {"bus.describe", CallShape::kRead},
+      {"bus.records_at", CallShape::kRead},
       {"bus.subscribe", CallShape::kBefore},
       {"bus.poll", CallShape::kBefore},
       {"bus.commit", CallShape::kChange},

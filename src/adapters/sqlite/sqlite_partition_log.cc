@@ -40,7 +40,8 @@ Result<std::unique_ptr<SqlitePartitionLog>> SqlitePartitionLog::Open(Runtime& ru
   sqlite::DatabaseOptions database_options;
   database_options.connection.path = options.path;
   database_options.log_id = options.log_id;
-  database_options.connection.page_bytes = 8192;  // several records a page
+  database_options.connection.page_bytes = 8192;                // several records a page
+  database_options.connection.wal_autocheckpoint_pages = 8000;  // as seldom as its limit allows
   // One record at least, so that the end of a partition is found again.
   options.keep_records = std::max<std::uint64_t>(options.keep_records, 1);
   SAFFRON_ASSIGN(auto database, sqlite::Database::Open(database_options, kSchema));
