@@ -11,6 +11,8 @@ namespace saffron {
 namespace {
 
 // What curl's callbacks fill and read during one request.
+constexpr curl_off_t kMostReserved = 8 << 20;  // whatever a server says that it will send
+
 struct Exchange {
   const std::string& body;
   const HttpClient::OnChunk* on_chunk;
@@ -81,8 +83,8 @@ std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* contex
   if (exchange.response.body.empty()) {
     curl_off_t length = 0;  // -1: not told
     curl_easy_getinfo(exchange.easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &length);
-    exchange.response.body.reserve(static_cast<std::size_t>(
-        std::clamp<curl_off_t>(length, 0, static_cast<curl_off_t>(exchange.max_response_bytes))));
+    exchange.response.body.reserve(
+        static_cast<std::size_t>(std::clamp<curl_off_t>(length, 0, kMostReserved)));
   }
   exchange.response.body.append(chunk);
   return chunk.size();

@@ -189,7 +189,7 @@ Result<std::vector<BusRecord>> KafkaAdmin::RecordsAt(
   const rd_kafka_resp_err_t code = rd_kafka_assign(client->get(), list.get());
   if (code != RD_KAFKA_RESP_ERR_NO_ERROR) return client->ErrorOf("read records", code);
   std::map<TopicPartition, std::uint64_t> open = offsets;
-  const Instant deadline = runtime_.Now() + options_.request_timeout;
+  Instant deadline = runtime_.Now() + options_.request_timeout;  // of the next one
   while (!open.empty()) {
     if (runtime_.StopRequested()) return Cancelled("kafka: the process is stopping");
     if (runtime_.Now() >= deadline) {
@@ -209,9 +209,10 @@ Result<std::vector<BusRecord>> KafkaAdmin::RecordsAt(
         if (offset == asked->second) records.push_back(KafkaRecordOf(*message));
         open.erase(asked);
         break;
-      case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:
-        open.erase(asked);
-        break;  // deleted
+      case RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET:  // deleted
+      case RD_KAFKA_RESP_ERR__BAD_COMPRESSION:    // or nobody can read it
+      case RD_KAFKA_RESP_ERR__BAD_MSG:
+      case RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED: open.erase(asked); break;
       // Of something that is no record, like the end of a transaction. At the offset itself: a
       // leader that does not know its end yet.
       case RD_KAFKA_RESP_ERR__PARTITION_EOF:
@@ -220,8 +221,9 @@ Result<std::vector<BusRecord>> KafkaAdmin::RecordsAt(
       case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         return client->ErrorOf("read records", message->err,
                                rd_kafka_message_errstr(message.get()));
-      default: break;  // it goes on, until the deadline
+      default: continue;  // it goes on, until the deadline
     }
+    deadline = runtime_.Now() + options_.request_timeout;
   }
   return records;
 }

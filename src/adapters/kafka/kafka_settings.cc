@@ -137,7 +137,8 @@ Result<KafkaConf> KafkaSettings::Reader() const {
   SAFFRON_ASSIGN(KafkaConf conf, Consumer("saffron-reader"));  // a group that nobody joins
   for (const auto& [setting, value] : Pairs{{"auto.offset.reset", "error"},
                                             {"enable.partition.eof", "true"},
-                                            {"queued.min.messages", "1"}}) {
+                                            {"fetch.min.bytes", "1"},
+                                            {"fetch.wait.max.ms", "50"}}) {
     char why[256];
     if (rd_kafka_conf_set(conf.get(), setting.c_str(), value.c_str(), why, sizeof why) !=
         RD_KAFKA_CONF_OK) {

@@ -67,17 +67,25 @@ bool ReadShards(element object, PublisherCheckpoint& out) {
 }
 
 // True when there is none, too.
-bool ReadLast(element object, PartitionEnd& out) {
+bool ReadSent(element object, const char* name, std::optional<SentRecord>& out) {
   element found;
-  if (object["last"].get(found) != SUCCESS) return true;
-  SentRecord last;
+  if (object[name].get(found) != SUCCESS) return true;
+  SentRecord sent;
   std::string text;
-  if (!ReadNumber(found, "offset", last.offset) || !ReadText(found, "position", text)) return false;
+  if (!ReadNumber(found, "offset", sent.offset) || !ReadText(found, "position", text)) return false;
   const std::optional<Position> position = Position::Parse(text);
   if (!position) return false;
-  last.position = *position;
-  out.last = last;
+  sent.position = *position;
+  out = sent;
   return true;
+}
+
+void AppendSent(std::string& out, std::string_view name, const std::optional<SentRecord>& sent) {
+  if (!sent) return;
+  AppendName(out.append(","), name);
+  AppendNumber(out.append("{"), "offset", sent->offset);
+  AppendText(out.append(","), "position", sent->position.ToString());
+  out.append("}");
 }
 
 bool ReadEnds(element object, PublisherCheckpoint& out) {
@@ -88,7 +96,7 @@ bool ReadEnds(element object, PublisherCheckpoint& out) {
     PartitionEnd end;
     if (!ReadText(entry, "topic", key.topic) || !ReadNumber32(entry, "partition", key.partition) ||
         !ReadText(entry, "topic_id", end.topic_id) || !ReadNumber(entry, "end", end.end) ||
-        !ReadLast(entry, end)) {
+        !ReadSent(entry, "last", end.last) || !ReadSent(entry, "checked", end.checked)) {
       return false;
     }
     out.ends[key] = std::move(end);
@@ -154,12 +162,8 @@ std::string EncodeCheckpoint(const PublisherCheckpoint& checkpoint) {
     AppendNumber(out.append(","), "partition", key.partition);
     AppendText(out.append(","), "topic_id", end.topic_id);
     AppendNumber(out.append(","), "end", end.end);
-    if (end.last) {
-      AppendName(out.append(","), "last");
-      AppendNumber(out.append("{"), "offset", end.last->offset);
-      AppendText(out.append(","), "position", end.last->position.ToString());
-      out.append("}");
-    }
+    AppendSent(out, "last", end.last);
+    if (end.checked != end.last) AppendSent(out, "checked", end.checked);
     out.append("}");
     before = ",";
   }

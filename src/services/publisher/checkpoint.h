@@ -29,8 +29,10 @@ struct SentRecord {
 
 struct PartitionEnd {
   std::string topic_id;
-  std::uint64_t end = 0;           // the offset after the last that was acknowledged
-  std::optional<SentRecord> last;  // none: not known
+  std::uint64_t end = 0;  // the offset after the last that was acknowledged
+  // The newest that is known, and the one that was when the bus was last found whole: what lies
+  // between may have been sent into a gap. None: not known.
+  std::optional<SentRecord> last, checked;
   friend bool operator==(const PartitionEnd&, const PartitionEnd&) = default;
 };
 

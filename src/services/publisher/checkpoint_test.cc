@@ -11,22 +11,24 @@ PublisherCheckpoint Example() {
   checkpoint.epoch = 3;
   checkpoint.renewed_at = "2026-11-23T07:01:02.345Z";
   checkpoint.shards[0] = SlotNumber(41);
-  checkpoint.ends[{"instance_events", 0}] = {"id-a", 17, SentRecord{16, {0, SlotNumber(41), 3}}};
-  checkpoint.ends[{"instance_events", 1}] = {"id-a", 0, {}};
+  checkpoint.ends[{"instance_events", 0}] = {"id-a", 17, SentRecord{16, {0, SlotNumber(41), 3}},
+                                             SentRecord{9, {0, SlotNumber(12), 0}}};
+  checkpoint.ends[{"instance_events", 1}] = {"id-a", 0, {}, {}};
   checkpoint.republish_id = 77;
   checkpoint.republish = Republish{SlotNumber(2), SlotNumber(41)};
   return checkpoint;
 }
 
 TEST(PublisherCheckpointTest, GoldenBytes) {
-  EXPECT_EQ(EncodeCheckpoint(Example()),
-            R"({"format":1,"owner":"host-1/7f","epoch":3,"renewed_at":"2026-11-23T07:01:02.345Z",)"
-            R"("shards":[{"shard":0,"last_slot":41}],"partitions":[)"
-            R"({"topic":"instance_events","partition":0,"topic_id":"id-a","end":17,)"
-            R"("last":{"offset":16,"position":"0-41-3"}},)"
-            R"({"topic":"instance_events","partition":1,"topic_id":"id-a","end":0}],)"
-            R"("republish_id":77,"republish":{"next":2,"to":41},"crc32c":522791538})"
-            "\n");
+  EXPECT_EQ(
+      EncodeCheckpoint(Example()),
+      R"({"format":1,"owner":"host-1/7f","epoch":3,"renewed_at":"2026-11-23T07:01:02.345Z",)"
+      R"("shards":[{"shard":0,"last_slot":41}],"partitions":[)"
+      R"({"topic":"instance_events","partition":0,"topic_id":"id-a","end":17,)"
+      R"("last":{"offset":16,"position":"0-41-3"},"checked":{"offset":9,"position":"0-12-0"}},)"
+      R"({"topic":"instance_events","partition":1,"topic_id":"id-a","end":0}],)"
+      R"("republish_id":77,"republish":{"next":2,"to":41},"crc32c":3732515139})"
+      "\n");
   EXPECT_EQ(EncodeCheckpoint(PublisherCheckpoint()),
             R"({"format":1,"owner":"","epoch":0,"renewed_at":"","shards":[],"partitions":[],)"
             R"("republish_id":0,"crc32c":1821481494})"

@@ -1,6 +1,7 @@
 #include "services/publisher/publisher.h"
 
 #include <algorithm>
+#include <numeric>
 
 #include "base/step.h"
 #include "domain/json_text.h"
@@ -204,7 +205,14 @@ Status Publisher::TakeDeliveries(const std::vector<BusMessage>& messages,
                                  const std::vector<Delivery>& deliveries) {
   std::vector<std::pair<const LoggedEvent*, std::string>> refused;
   std::map<std::pair<std::string_view, std::uint32_t>, PartitionEnd*> ends;  // of this call
-  for (std::size_t i = 0; i < deliveries.size(); ++i) {
+  // In the order of the offsets: what was refused in a batch that was too large has been sent
+  // alone.
+  std::vector<std::size_t> order(deliveries.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  std::stable_sort(order.begin(), order.end(), [&deliveries](std::size_t a, std::size_t b) {
+    return deliveries[a].offset < deliveries[b].offset;
+  });
+  for (const std::size_t i : order) {
     const Delivery& delivery = deliveries[i];
     const std::string& topic = messages[i].topic;
     const LoggedEvent& event = *batch_->entries[batch_->produced + i].event;

@@ -78,7 +78,7 @@ Result<Publisher::Ends> Publisher::EndsOf(const BusState& bus, bool intact) {
   for (const auto& [topic, described] : bus) {
     for (std::uint32_t i = 0; i < described.end_offsets.size(); ++i) {
       const TopicPartition key{topic, i};
-      PartitionEnd& end = ends[key] = {described.topic_id, described.end_offsets[i], {}};
+      PartitionEnd& end = ends[key] = {described.topic_id, described.end_offsets[i], {}, {}};
       auto known = state_.ends.find(key);
       const bool same = intact && known != state_.ends.end() && known->second.last &&
                         known->second.last->offset + 1 == end.end;
@@ -94,6 +94,7 @@ Result<Publisher::Ends> Publisher::EndsOf(const BusState& bus, bool intact) {
     const std::optional<Position> position = PositionOf(record);
     if (position) ends[record.from].last = SentRecord{record.offset, *position};
   }
+  for (auto& [key, end] : ends) end.checked = end.last;
   return ends;
 }
 
@@ -109,7 +110,7 @@ Result<Publisher::BusState> Publisher::DescribeBus() {
 
 Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
   Loss loss = regressed_.empty() ? Loss::kNone : Loss::kTail;
-  std::map<TopicPartition, std::uint64_t> last;
+  std::map<TopicPartition, std::uint64_t> last, checked;
   for (const auto& [key, end] : state_.ends) {
     auto topic = bus.find(key.topic);
     if (topic == bus.end()) continue;  // no longer one of ours
@@ -121,12 +122,19 @@ Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
     const std::uint64_t bus_end = topic->second.end_offsets[key.partition];
     if (bus_end < end.end) loss = Loss::kTail;
     if (end.last && end.last->offset < bus_end) last[key] = end.last->offset;
+    if (end.checked && end.checked->offset < bus_end && end.checked != end.last) {
+      checked[key] = end.checked->offset;
+    }
   }
   if (Mutated(Mutation::kEndsNotCompared) && loss == Loss::kTail) return Loss::kNone;
   if (Mutated(Mutation::kFilledGapsNotSeen)) return loss;
   SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(last));
   for (const BusRecord& record : records) {
     if (PositionOf(record) != state_.ends[record.from].last->position) return Loss::kUnknown;
+  }
+  SAFFRON_ASSIGN(records, bus_.RecordsAt(checked));
+  for (const BusRecord& record : records) {
+    if (PositionOf(record) != state_.ends[record.from].checked->position) return Loss::kUnknown;
   }
   return loss;
 }
@@ -167,6 +175,9 @@ Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
     if (!has(*row)) break;
     agreed = std::move(*row);
   }
+  std::erase_if(agreed.ends, [&bus](const auto& known) {
+    return !IsMark(known.first) && !bus.contains(known.first.first);
+  });
   SAFFRON_ASSIGN(const bool contradicted, IsContradicted(agreed));
   return contradicted ? SlotNumber() : agreed.slot;
 }
@@ -199,7 +210,10 @@ void Publisher::AddLastTo(PublishedRow& row) const {
 // A loss that this process alone has seen, as what it sends fills the gap, and the bus does not
 // answer: whoever reads the checkpoint must know of it.
 void Publisher::TakeLossOver() {
-  for (const auto& [key, offset] : regressed_) state_.ends[key].last.reset();
+  for (const auto& [key, offset] : regressed_) {
+    PartitionEnd& end = state_.ends[key];
+    end.last = end.checked = std::nullopt;
+  }
   MarkRepublish(SlotNumber(1));
   regressed_.clear();
   prepared_ = false;

@@ -7,6 +7,7 @@ import json
 import os
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import unittest
@@ -92,7 +93,8 @@ class PowerCutTest(unittest.TestCase):
             clients.check()
             return clients.answers() >= count
         wait_for("commands are acknowledged", lambda: written(COMMANDS), 120)
-        server.kill()
+        server.process.send_signal(signal.SIGUSR2)  # not between a change and its record
+        server.process.wait()
         server.start()
         wait_for("more are acknowledged", lambda: written(2 * COMMANDS), 120)
         clients.end()

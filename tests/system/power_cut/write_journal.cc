@@ -6,12 +6,15 @@
 //   other SAFFRON_JOURNAL_ROOT   the directory; empty when the first process starts
 //   SAFFRON_JOURNAL_BOOT   a file that is read in place of the kernel's boot id
 //
-// A change and its record are one step under one lock. A sync is not: it counts for what was in the
-// journal when it began, from the moment that it is recorded, when it has returned. What goes past
-// this library (mmap, calls inside of the C library) shows as a difference when the whole journal
-// is replayed.
+// A change and its record are one step under one lock; who kills the process from outside may come
+// between them, so SIGUSR2 asks it to end itself, with the lock held. A sync is not: it counts for
+// what was in the journal when it began, from the moment that it is recorded, when it has returned.
+// What goes past this library (mmap, calls inside of the C library) shows as a difference when the
+// whole journal is replayed.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +30,7 @@
 #include <filesystem>
 #include <mutex>
 #include <string>
+#include <thread>
 #include <unordered_set>
 
 namespace {
@@ -73,6 +77,7 @@ class Journal {
     size_ = static_cast<std::uint64_t>(status.st_size);
     file_ = static_cast<int>(file);
     if (size_ == 0) Add({kCreate, 0, 0, root_inode, 1, 0});
+    EndWhenAsked();
   }
 
   bool on() const { return file_ >= 0; }
@@ -116,6 +121,19 @@ class Journal {
   }
 
  private:
+  void EndWhenAsked() {
+    sigset_t asked;
+    ::sigemptyset(&asked);
+    ::sigaddset(&asked, SIGUSR2);
+    ::pthread_sigmask(SIG_BLOCK, &asked, nullptr);  // of every thread that comes
+    std::thread([this, asked] {
+      int signal = 0;
+      ::sigwait(&asked, &signal);
+      mutex_.lock();
+      ::kill(::getpid(), SIGKILL);
+    }).detach();
+  }
+
   int file_ = -1;
   std::mutex mutex_;
   std::uint64_t size_ = 0;
