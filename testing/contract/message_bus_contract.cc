@@ -412,7 +412,7 @@ TEST_P(MessageBusContract, RecordsAtTellsWhatTookThePlaceOfALostTail) {
   const std::string topic = MakeTopic(1);
   SendNumbers(topic, 0, 10);
   bus_.reset();
-  if (!home_->Truncate({topic, 0}, 6)) GTEST_SKIP() << "nothing can be lost here";
+  ASSERT_TRUE(home_->Truncate({topic, 0}, 6));
   bus_ = home_->Open();
   SendNumbers(topic, 100, 10);
   const auto records = bus_->RecordsAt({{{topic, 0}, 9}});
