@@ -53,7 +53,7 @@ std::unique_ptr<BusConsumer> MessageBusContract::Join(const std::string& group,
 
 std::vector<Delivery> MessageBusContract::Send(const std::vector<BusMessage>& messages) {
   auto deliveries = bus_->Produce(messages, seconds(30));
-  // The broker of a loaded machine has stored them, and the client was not told where.
+  // On a loaded machine an attempt's answer was late, and the client was not told where they lie.
   if (deliveries.Is(Code::kUnknownOutcome)) {
     return FindStored(BusReader(Join(NewName("lost-answer"), messages.front().topic)), messages);
   }

@@ -4,7 +4,7 @@
 //   fail before    the call did nothing, kUnavailable; a transaction has run its rules for nothing
 //   never applied  the call did nothing, and the caller is told kUnknownOutcome (a 409 or a 5xx)
 //   lost answer    the call was applied, the caller is told kUnknownOutcome (reads: kUnavailable);
-//                  of several records the first ones were, perhaps not all
+//                  of several records the first ones of each partition were, perhaps not all
 //   late           the caller is told kUnknownOutcome now, the call is applied later, even after
 //                  the caller has crashed (single requests of HTTP only: other engines cut a
 //                  session's work off)

@@ -204,9 +204,17 @@ class FaultyBus final : public MessageBus {
     return plan_.Change<Result<std::vector<Delivery>>>(
         "bus.produce", [&] { return inner_.Produce(messages, timeout); }, nullptr,
         [&] {
-          const std::size_t stored = plan_.Below(messages.size() + 1);
-          (void)inner_.Produce({messages.begin(), messages.begin() + std::ptrdiff_t(stored)},
-                               timeout);
+          std::map<TopicPartition, bool> broken_off;  // each on its own
+          std::vector<BusMessage> stored;
+          for (const BusMessage& message : messages) {
+            auto topic = inner_.Describe(message.topic);
+            if (!topic.ok()) continue;
+            const auto partitions = static_cast<std::uint32_t>(topic->end_offsets.size());
+            bool& broken = broken_off[{message.topic, PartitionOf(message.key, partitions)}];
+            broken = broken || plan_.Below(4) == 0;
+            if (!broken) stored.push_back(message);
+          }
+          (void)inner_.Produce(stored, timeout);
         });
   }
   Result<TopicState> Describe(const std::string& topic) override {

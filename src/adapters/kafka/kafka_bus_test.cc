@@ -1,5 +1,7 @@
 // Settings, connections that fail, and what needs no broker.
 #include <gmock/gmock.h>
+#include <librdkafka/rdkafka.h>
+#include <librdkafka/rdkafka_mock.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -91,8 +93,9 @@ TEST_F(KafkaBusTest, AWrongSettingNamesItsVariable) {
 }
 
 TEST_F(KafkaBusTest, WhatTheGuaranteesRestOnCannotBeSet) {
-  for (const char* setting : {"acks", "enable.idempotence", "partitioner", "enable.auto.commit",
-                              "auto.offset.reset", "group.id", "transactional.id"}) {
+  for (const char* setting :
+       {"acks", "enable.idempotence", "partitioner", "enable.auto.commit", "auto.offset.reset",
+        "group.id", "max.in.flight", "max.in.flight.requests.per.connection", "transactional.id"}) {
     KafkaBusOptions options = Unasked("127.0.0.1:1");
     options.client = {{setting, "1"}};
     EXPECT_THAT(ErrorOf(options, Code::kInvalid),
@@ -102,8 +105,8 @@ TEST_F(KafkaBusTest, WhatTheGuaranteesRestOnCannotBeSet) {
 
 TEST_F(KafkaBusTest, SettingsThatContradictEachOtherAreNamed) {
   KafkaBusOptions options = Unasked("127.0.0.1:1");
-  options.client = {{"max.in.flight", "100"}};  // more than an idempotent producer may have
-  EXPECT_THAT(ErrorOf(options, Code::kInvalid), HasSubstr("max.in.flight"));
+  options.client = {{"retries", "0"}};  // an idempotent producer needs some
+  EXPECT_THAT(ErrorOf(options, Code::kInvalid), HasSubstr("retries"));
   options.client = {{"security.protocol", "SSL"}, {"ssl.ca.location", "/nowhere/ca.pem"}};
   EXPECT_THAT(ErrorOf(options, Code::kInvalid), HasSubstr("ssl.ca.location"));
 }
@@ -162,6 +165,33 @@ TEST_F(KafkaBusTest, WithoutABrokerEveryCallIsBounded) {
     EXPECT_LT(SecondsOf([&] { consumer->reset(); }), 4.0);
     EXPECT_LT(SecondsOf([&] { bus->reset(); }), 4.0);
   }
+}
+
+// What a leader does that has just begun: were a second batch under way, it would be taken, and
+// librdkafka would take the first for delivered.
+TEST_F(KafkaBusTest, ABatchThatIsRefusedIsStoredBeforeTheNextOne) {
+  constexpr int kBroker = 1;
+  constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
+  const auto with = [](const char* name, const char* value) {
+    rd_kafka_conf_t* conf = rd_kafka_conf_new();
+    EXPECT_EQ(rd_kafka_conf_set(conf, name, value, nullptr, 0), RD_KAFKA_CONF_OK);
+    return conf;
+  };
+  const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> host(
+      rd_kafka_new(RD_KAFKA_PRODUCER, with("log_level", "0"), nullptr, 0), &rd_kafka_destroy);
+  const std::unique_ptr<rd_kafka_mock_cluster_t, decltype(&rd_kafka_mock_cluster_destroy)> cluster(
+      rd_kafka_mock_cluster_new(host.get(), 1), &rd_kafka_mock_cluster_destroy);
+  ASSERT_EQ(rd_kafka_mock_topic_create(cluster.get(), "topic", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
+  rd_kafka_mock_broker_push_request_error_rtts(cluster.get(), kBroker, kProduce, 1,
+                                               RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 100);
+  KafkaBusOptions options = Unasked(rd_kafka_mock_cluster_bootstraps(cluster.get()));
+  options.client = {{"batch.num.messages", "1"}};
+  auto bus = Open(options);
+  ASSERT_TRUE(bus.ok()) << bus.error().ToString();
+  const std::vector<BusMessage> messages(5, {"topic", "key", "value", {}});
+  auto deliveries = (*bus)->Produce(messages, seconds(10));
+  ASSERT_TRUE(deliveries.ok()) << deliveries.error().ToString();
+  for (std::size_t i = 0; i < messages.size(); ++i) EXPECT_EQ((*deliveries)[i].offset, i);
 }
 
 TEST_F(KafkaBusTest, AStopEndsWhatWaits) {

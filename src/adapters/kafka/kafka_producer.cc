@@ -243,7 +243,7 @@ Result<KafkaProducer::Produced> KafkaProducer::ResultOf(
       some_stored = true;
       delivery.partition = static_cast<std::uint32_t>(report.partition);
       delivery.offset = static_cast<std::uint64_t>(report.offset);
-      // Stored, but the broker no longer knows where.
+      // Stored by an attempt whose answer was lost, or so librdkafka concludes.
       if (report.offset < 0) failure = UnknownOutcome("kafka: an offset is not known");
     } else if (report.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
       delivery.refused = TooLarge(SizeOf(*messages[i]));

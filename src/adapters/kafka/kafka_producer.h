@@ -22,6 +22,10 @@ namespace saffron {
 // and others': so what is stored of a call is the beginning of it, in every partition, and nothing
 // of it follows later.
 //
+// One request at a time, on each connection: a leader that has just begun may refuse a batch and
+// take the next one, as it has no sequence of this client's to compare with; librdkafka (2.0.2, and
+// 2.9 still) then takes the first for delivered, without an offset.
+//
 // Thread-safe. The client may fail for good (a broker that lost what it had acknowledged); it is
 // then replaced.
 class KafkaProducer {

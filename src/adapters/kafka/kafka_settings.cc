@@ -7,7 +7,7 @@ namespace saffron {
 namespace {
 
 // What the port's promises rest on.
-constexpr std::array<std::string_view, 20> kReserved = {
+constexpr std::array<std::string_view, 22> kReserved = {
     "acks",
     "allow.auto.create.topics",
     "auto.commit.enable",
@@ -21,6 +21,8 @@ constexpr std::array<std::string_view, 20> kReserved = {
     "enable.partition.eof",
     "group.id",
     "group.instance.id",
+    "max.in.flight",
+    "max.in.flight.requests.per.connection",
     "message.max.bytes",
     "message.timeout.ms",
     "metadata.broker.list",
@@ -105,6 +107,8 @@ Result<KafkaConf> KafkaSettings::Producer() const {
                {"allow.auto.create.topics", "false"},
                {"enable.idempotence", "true"},
                {"acks", "all"},
+               // More, and one that is refused may be stored after the next: see KafkaProducer.
+               {"max.in.flight.requests.per.connection", "1"},
                {"partitioner", "murmur2"},
                {"message.max.bytes", std::to_string(message_bytes_)},
                // Later than any Produce gives up: it ends its messages itself, in order.

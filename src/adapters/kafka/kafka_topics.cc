@@ -138,13 +138,14 @@ Status KafkaAdmin::Create(const std::vector<TopicSpec>& topics) {
   return Ok();
 }
 
-// Until then the brokers say of them that they do not know them.
+// Until the leaders answer for every partition: what others say of them comes earlier.
 Status KafkaAdmin::AwaitLeaders(const std::vector<TopicSpec>& topics) {
   const Instant deadline = runtime_.Now() + options_.request_timeout;
   for (const TopicSpec& topic : topics) {
     while (true) {
       Result<Shape> shape = ShapeOf(topic.name);
-      if (shape.ok() && shape->led) {
+      if (shape.ok() && shape->led &&
+          Offsets(topic.name, shape->partitions, RD_KAFKA_OFFSET_END).ok()) {
         SAFFRON_TRY(CheckShape(topic, *shape));  // another may have made it, otherwise
         break;
       }
