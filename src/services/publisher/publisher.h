@@ -126,7 +126,11 @@ class Publisher {
   Result<Ends> EndsOf(const BusState& bus, bool intact);
   Status TakeRowsAsEvidence();
   Result<SlotNumber> AgreedSlot(const BusState& bus);
-  Result<bool> IsContradicted(const PublishedRow& row);
+  // What lies at an offset, unless the bus has lost it: the code of its position.
+  struct Expected {
+    std::uint64_t offset = 0, code = 0;
+  };
+  Result<bool> HasOthers(const std::map<TopicPartition, Expected>& expected);
   void AddLastTo(PublishedRow& row) const;
   void TakeLossOver();
   void MarkRepublish(SlotNumber from);

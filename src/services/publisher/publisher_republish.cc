@@ -15,7 +15,7 @@ std::optional<std::uint64_t> MarkOf(const PublishedRow& row) {
   return found->second;
 }
 
-// Of kLastMark.
+// As kLastMark has it.
 std::uint64_t CodeOf(const Position& position) {
   return position.slot.value << 16 | (position.ordinal & 0xffff);
 }
@@ -110,7 +110,7 @@ Result<Publisher::BusState> Publisher::DescribeBus() {
 
 Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
   Loss loss = regressed_.empty() ? Loss::kNone : Loss::kTail;
-  std::map<TopicPartition, std::uint64_t> last, checked;
+  std::map<TopicPartition, Expected> last, checked;
   for (const auto& [key, end] : state_.ends) {
     auto topic = bus.find(key.topic);
     if (topic == bus.end()) continue;  // no longer one of ours
@@ -121,22 +121,30 @@ Result<Publisher::Loss> Publisher::LossOf(const BusState& bus) {
     }
     const std::uint64_t bus_end = topic->second.end_offsets[key.partition];
     if (bus_end < end.end) loss = Loss::kTail;
-    if (end.last && end.last->offset < bus_end) last[key] = end.last->offset;
-    if (end.checked && end.checked->offset < bus_end && end.checked != end.last) {
-      checked[key] = end.checked->offset;
-    }
+    const auto expect = [&, &key = key](const std::optional<SentRecord>& sent, auto& expected) {
+      if (sent && sent->offset < bus_end) expected[key] = {sent->offset, CodeOf(sent->position)};
+    };
+    expect(end.last, last);
+    if (end.checked != end.last) expect(end.checked, checked);
   }
   if (Mutated(Mutation::kEndsNotCompared) && loss == Loss::kTail) return Loss::kNone;
   if (Mutated(Mutation::kFilledGapsNotSeen)) return loss;
-  SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(last));
-  for (const BusRecord& record : records) {
-    if (PositionOf(record) != state_.ends[record.from].last->position) return Loss::kUnknown;
-  }
-  SAFFRON_ASSIGN(records, bus_.RecordsAt(checked));
-  for (const BusRecord& record : records) {
-    if (PositionOf(record) != state_.ends[record.from].checked->position) return Loss::kUnknown;
+  for (const auto& expected : {last, checked}) {
+    SAFFRON_ASSIGN(const bool others, HasOthers(expected));
+    if (others) return Loss::kUnknown;
   }
   return loss;
+}
+
+// A record that is not there, or cannot be read, says nothing.
+Result<bool> Publisher::HasOthers(const std::map<TopicPartition, Expected>& expected) {
+  std::map<TopicPartition, std::uint64_t> asked;
+  for (const auto& [key, record] : expected) asked[key] = record.offset;
+  SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(asked));
+  return std::any_of(records.begin(), records.end(), [&expected](const BusRecord& record) {
+    const std::optional<Position> position = PositionOf(record);
+    return !position || CodeOf(*position) != expected.at(record.from).code;
+  });
 }
 
 // What the predecessor had sent after its last checkpoint: the rows know it at 50 ms.
@@ -160,7 +168,7 @@ Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
     return std::all_of(row.ends.begin(), row.ends.end(), [&bus](const auto& known) {
       const auto& [key, end] = known;
       auto topic = bus.find(key.first);
-      if (IsMark(key) || topic == bus.end()) return true;
+      if (topic == bus.end()) return true;  // a mark, or no longer one of ours
       const std::vector<std::uint64_t>& ends = topic->second.end_offsets;
       return key.second < ends.size() && end <= ends[key.second];
     });
@@ -175,29 +183,15 @@ Result<SlotNumber> Publisher::AgreedSlot(const BusState& bus) {
     if (!has(*row)) break;
     agreed = std::move(*row);
   }
-  std::erase_if(agreed.ends, [&bus](const auto& known) {
-    return !IsMark(known.first) && !bus.contains(known.first.first);
-  });
-  SAFFRON_ASSIGN(const bool contradicted, IsContradicted(agreed));
-  return contradicted ? SlotNumber() : agreed.slot;
-}
-
-// Whether something else lies where its ends were: a tail was lost, and what filled the gap is as
-// long.
-Result<bool> Publisher::IsContradicted(const PublishedRow& row) {
-  std::map<TopicPartition, std::uint64_t> asked;
-  std::map<TopicPartition, std::uint64_t> codes;
-  for (const auto& [key, end] : row.ends) {
-    auto last = row.ends.find({kLastMark + key.first, key.second});
-    if (last == row.ends.end() || end == 0) continue;
-    asked[{key.first, key.second}] = end - 1;
-    codes[{key.first, key.second}] = last->second;
+  // Something else lies where its ends were: a tail was lost, and what filled the gap is as long.
+  std::map<TopicPartition, Expected> expected;
+  for (const auto& [key, end] : agreed.ends) {
+    auto last = agreed.ends.find({kLastMark + key.first, key.second});
+    if (last == agreed.ends.end() || end == 0 || !bus.contains(key.first)) continue;
+    expected[{key.first, key.second}] = {end - 1, last->second};
   }
-  SAFFRON_ASSIGN(std::vector<BusRecord> records, bus_.RecordsAt(asked));
-  return std::any_of(records.begin(), records.end(), [&codes](const BusRecord& record) {
-    const std::optional<Position> position = PositionOf(record);
-    return !position || CodeOf(*position) != codes.at(record.from);
-  });
+  SAFFRON_ASSIGN(const bool others, HasOthers(expected));
+  return others ? SlotNumber() : agreed.slot;
 }
 
 void Publisher::AddLastTo(PublishedRow& row) const {
