@@ -6,8 +6,8 @@
 //   lost answer    the call was applied, the caller is told kUnknownOutcome (reads: kUnavailable);
 //                  of several records the first ones of each partition were, perhaps not all
 //   late           the caller is told kUnknownOutcome now, the call is applied later, even after
-//                  the caller has crashed (single requests of HTTP only: other engines cut a
-//                  session's work off)
+//                  the caller has crashed (requests of HTTP, and what is sent to the bus: other
+//                  engines cut a session's work off)
 //   repeated       the call is applied twice, as by a transport that retries; a transaction runs
 //                  its rules twice, as after a serialization failure
 //   slow           virtual time passes before the call
@@ -148,7 +148,8 @@ class FaultPlan {
   }
 
   // A call that changes something within a session: applied now or never. `in_vain` is what it does
-  // of its own in an attempt that is rolled back, `in_part` what an attempt does that breaks off.
+  // of its own in an attempt that is rolled back, `in_part` what an attempt does that breaks off,
+  // now or later: it must own what it needs.
   template <class R>
   R Change(std::string_view name, const std::function<R()>& call,
            const std::function<void()>& in_vain = nullptr,
@@ -165,6 +166,10 @@ class FaultPlan {
       in_vain();
       process_.SchedulingPoint("again");
       if (process_.crashed()) return Gone();
+    }
+    if (in_part && Draw(name, step, FaultKind::kLate, rates_.late)) {
+      RunLate(RandomUpTo(rates_.late_max), in_part);
+      return Leave(name, step) ? R(Lost(name)) : R(Gone());
     }
     if (in_part && Draw(name, step, FaultKind::kLostAnswer, rates_.lost_answer)) {
       in_part();
@@ -197,9 +202,6 @@ class FaultPlan {
   }
 
   SimProcess& process() { return process_; }
-  std::size_t Below(std::size_t bound) {
-    return process_.simulation().random().Below(static_cast<std::uint32_t>(bound));
-  }
 
  private:
   // The step for this call; one of no name: there is none.

@@ -203,18 +203,18 @@ class FaultyBus final : public MessageBus {
                                         Duration timeout) override {
     return plan_.Change<Result<std::vector<Delivery>>>(
         "bus.produce", [&] { return inner_.Produce(messages, timeout); }, nullptr,
-        [&] {
+        [&inner = inner_, &random = plan_.process().simulation().random(), messages, timeout] {
           std::map<TopicPartition, bool> broken_off;  // each on its own
           std::vector<BusMessage> stored;
           for (const BusMessage& message : messages) {
-            auto topic = inner_.Describe(message.topic);
+            auto topic = inner.Describe(message.topic);
             if (!topic.ok()) continue;
             const auto partitions = static_cast<std::uint32_t>(topic->end_offsets.size());
             bool& broken = broken_off[{message.topic, PartitionOf(message.key, partitions)}];
-            broken = broken || plan_.Below(4) == 0;
+            broken = broken || random.Below(4) == 0;
             if (!broken) stored.push_back(message);
           }
-          (void)inner_.Produce(stored, timeout);
+          (void)inner.Produce(stored, timeout);
         });
   }
   Result<TopicState> Describe(const std::string& topic) override {

@@ -10,14 +10,14 @@ namespace {
 
 // A fault that a shape of call cannot have is no fault of it: a read is not applied late or twice
 // and has no unknown outcome, what is polled or sought has no answer that gets lost apart from the
-// process, a session's work is not applied after the session, and only a transaction is run again
-// by its engine.
+// process, a session's work is not applied after the session, only a transaction is run again by
+// its engine, and an idempotent producer sends nothing twice.
 bool CanOccur(CallShape shape, FaultKind kind) {
   switch (kind) {
     case FaultKind::kStale: return shape == CallShape::kRead;
     case FaultKind::kLostAnswer: return shape != CallShape::kBefore;
     case FaultKind::kNeverApplied: return shape != CallShape::kRead && shape != CallShape::kBefore;
-    case FaultKind::kLate: return shape == CallShape::kPut;
+    case FaultKind::kLate: return shape == CallShape::kPut || shape == CallShape::kSend;
     case FaultKind::kRepeated: return shape == CallShape::kPut || shape == CallShape::kTransact;
     default: return true;
   }
@@ -113,7 +113,7 @@ const std::vector<PortCall>& PortCalls() {
       {"claims.put_published", CallShape::kChange},
       {"claims.published_at", CallShape::kRead},
       {"bus.ensure_topics", CallShape::kChange},
-      {"bus.produce", CallShape::kChange},
+      {"bus.produce", CallShape::kSend},
       {"bus.describe", CallShape::kRead},
       {"bus.records_at", CallShape::kRead},
       {"bus.subscribe", CallShape::kBefore},

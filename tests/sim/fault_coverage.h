@@ -15,7 +15,7 @@ namespace saffron {
 using FaultCoverage = std::map<std::pair<std::string, std::string>, std::uint64_t>;
 
 // How a FaultPlan treats a call, which says what can happen to it.
-enum class CallShape { kRead, kBefore, kChange, kTransact, kPut };
+enum class CallShape { kRead, kBefore, kChange, kTransact, kSend, kPut };
 struct PortCall {
   std::string_view name;
   CallShape shape;
