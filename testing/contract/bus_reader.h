@@ -77,25 +77,4 @@ inline void ExpectInOrder(const std::vector<BusRecord>& records) {
   }
 }
 
-// Where the messages of a call lie whose answer was lost: the last record of each.
-inline std::vector<Delivery> FindStored(BusReader reader, const std::vector<BusMessage>& messages) {
-  std::vector<Delivery> found(messages.size());
-  PollUntil({&reader}, [&] {
-    std::set<std::size_t> taken;
-    for (std::size_t i = messages.size(); i-- > 0;) {
-      std::size_t at = reader.records.size();
-      const auto is_it = [&](const BusRecord& record) {
-        return record.from.topic == messages[i].topic && record.key == messages[i].key &&
-               record.value == messages[i].value;
-      };
-      while (at > 0 && (taken.contains(at - 1) || !is_it(reader.records[at - 1]))) --at;
-      if (at == 0) return false;
-      taken.insert(at - 1);
-      found[i] = {reader.records[at - 1].from.partition, reader.records[at - 1].offset, {}};
-    }
-    return true;
-  });
-  return found;
-}
-
 }  // namespace saffron

@@ -204,15 +204,18 @@ class FaultyBus final : public MessageBus {
     return plan_.Change<Result<std::vector<Delivery>>>(
         "bus.produce", [&] { return inner_.Produce(messages, timeout); }, nullptr,
         [&inner = inner_, &random = plan_.process().simulation().random(), messages, timeout] {
-          std::map<TopicPartition, bool> broken_off;  // each on its own
-          std::vector<BusMessage> stored;
+          std::map<TopicPartition, std::vector<const BusMessage*>> parts;
           for (const BusMessage& message : messages) {
             auto topic = inner.Describe(message.topic);
             if (!topic.ok()) continue;
             const auto partitions = static_cast<std::uint32_t>(topic->end_offsets.size());
-            bool& broken = broken_off[{message.topic, PartitionOf(message.key, partitions)}];
-            broken = broken || random.Below(4) == 0;
-            if (!broken) stored.push_back(message);
+            parts[{message.topic, PartitionOf(message.key, partitions)}].push_back(&message);
+          }
+          std::vector<BusMessage> stored;
+          for (const auto& [partition, part] : parts) {
+            const auto size = static_cast<std::uint32_t>(part.size());
+            const std::uint32_t cut = random.Below(2) == 0 ? size : random.Below(size + 1);
+            for (std::uint32_t i = 0; i < cut; ++i) stored.push_back(*part[i]);
           }
           (void)inner.Produce(stored, timeout);
         });

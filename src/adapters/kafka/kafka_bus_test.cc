@@ -94,8 +94,10 @@ TEST_F(KafkaBusTest, AWrongSettingNamesItsVariable) {
 
 TEST_F(KafkaBusTest, WhatTheGuaranteesRestOnCannotBeSet) {
   for (const char* setting :
-       {"acks", "enable.idempotence", "partitioner", "enable.auto.commit", "auto.offset.reset",
-        "group.id", "max.in.flight", "max.in.flight.requests.per.connection", "transactional.id"}) {
+       {"acks", "auto.offset.reset", "batch.size", "delivery.report.only.error",
+        "enable.auto.commit", "enable.idempotence", "group.id", "max.in.flight",
+        "max.in.flight.requests.per.connection", "message.send.max.retries", "partitioner",
+        "retries", "transactional.id"}) {
     KafkaBusOptions options = Unasked("127.0.0.1:1");
     options.client = {{setting, "1"}};
     EXPECT_THAT(ErrorOf(options, Code::kInvalid),
@@ -105,8 +107,8 @@ TEST_F(KafkaBusTest, WhatTheGuaranteesRestOnCannotBeSet) {
 
 TEST_F(KafkaBusTest, SettingsThatContradictEachOtherAreNamed) {
   KafkaBusOptions options = Unasked("127.0.0.1:1");
-  options.client = {{"retries", "0"}};  // an idempotent producer needs some
-  EXPECT_THAT(ErrorOf(options, Code::kInvalid), HasSubstr("retries"));
+  options.client = {{"queue.buffering.backpressure.threshold", "2"}};  // of an idempotent producer
+  EXPECT_THAT(ErrorOf(options, Code::kInvalid), HasSubstr("backpressure"));
   options.client = {{"security.protocol", "SSL"}, {"ssl.ca.location", "/nowhere/ca.pem"}};
   EXPECT_THAT(ErrorOf(options, Code::kInvalid), HasSubstr("ssl.ca.location"));
 }
@@ -167,31 +169,69 @@ TEST_F(KafkaBusTest, WithoutABrokerEveryCallIsBounded) {
   }
 }
 
-// What a leader does that has just begun: were a second batch under way, it would be taken, and
-// librdkafka would take the first for delivered.
-TEST_F(KafkaBusTest, ABatchThatIsRefusedIsStoredBeforeTheNextOne) {
-  constexpr int kBroker = 1;
-  constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
-  const auto with = [](const char* name, const char* value) {
+// A broker of librdkafka's own, that fails as it is told; it compares no sequences.
+class KafkaMockBrokerTest : public KafkaBusTest {
+ protected:
+  static constexpr int kBroker = 1;
+  static constexpr std::int16_t kProduce = 0;  // Kafka's number of the request
+
+  static rd_kafka_conf_t* Quiet() {
     rd_kafka_conf_t* conf = rd_kafka_conf_new();
-    EXPECT_EQ(rd_kafka_conf_set(conf, name, value, nullptr, 0), RD_KAFKA_CONF_OK);
+    EXPECT_EQ(rd_kafka_conf_set(conf, "log_level", "0", nullptr, 0), RD_KAFKA_CONF_OK);
     return conf;
-  };
-  const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> host(
-      rd_kafka_new(RD_KAFKA_PRODUCER, with("log_level", "0"), nullptr, 0), &rd_kafka_destroy);
-  const std::unique_ptr<rd_kafka_mock_cluster_t, decltype(&rd_kafka_mock_cluster_destroy)> cluster(
-      rd_kafka_mock_cluster_new(host.get(), 1), &rd_kafka_mock_cluster_destroy);
-  ASSERT_EQ(rd_kafka_mock_topic_create(cluster.get(), "topic", 1, 1), RD_KAFKA_RESP_ERR_NO_ERROR);
-  rd_kafka_mock_broker_push_request_error_rtts(cluster.get(), kBroker, kProduce, 1,
-                                               RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 100);
-  KafkaBusOptions options = Unasked(rd_kafka_mock_cluster_bootstraps(cluster.get()));
-  options.client = {{"batch.num.messages", "1"}};
-  auto bus = Open(options);
-  ASSERT_TRUE(bus.ok()) << bus.error().ToString();
-  const std::vector<BusMessage> messages(5, {"topic", "key", "value", {}});
-  auto deliveries = (*bus)->Produce(messages, seconds(10));
+  }
+  void SetUp() override {
+    ASSERT_EQ(rd_kafka_mock_topic_create(cluster_.get(), "topic", 1, 1),
+              RD_KAFKA_RESP_ERR_NO_ERROR);
+  }
+  std::unique_ptr<KafkaBus> OpenWith(std::map<std::string, std::string> client) {
+    KafkaBusOptions options = Unasked(rd_kafka_mock_cluster_bootstraps(cluster_.get()));
+    options.client = std::move(client);
+    auto bus = Open(std::move(options));
+    EXPECT_TRUE(bus.ok()) << bus.error().ToString();
+    return std::move(bus).value();
+  }
+  static std::vector<BusMessage> Messages(std::size_t count) {
+    return std::vector<BusMessage>(count, {"topic", "key", "value", {}});
+  }
+
+  const std::unique_ptr<rd_kafka_t, decltype(&rd_kafka_destroy)> host_{
+      rd_kafka_new(RD_KAFKA_PRODUCER, Quiet(), nullptr, 0), &rd_kafka_destroy};
+  const std::unique_ptr<rd_kafka_mock_cluster_t, decltype(&rd_kafka_mock_cluster_destroy)> cluster_{
+      rd_kafka_mock_cluster_new(host_.get(), 1), &rd_kafka_mock_cluster_destroy};
+};
+
+// As by a leader that has just begun: were a second batch under way, it would be taken, and
+// librdkafka would take the first for delivered.
+TEST_F(KafkaMockBrokerTest, ABatchThatIsRefusedIsStoredBeforeTheNextOne) {
+  ASSERT_EQ(
+      rd_kafka_mock_broker_push_request_error_rtts(cluster_.get(), kBroker, kProduce, 1,
+                                                   RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION, 100),
+      RD_KAFKA_RESP_ERR_NO_ERROR);
+  auto deliveries = OpenWith({{"batch.num.messages", "1"}})->Produce(Messages(5), seconds(10));
   ASSERT_TRUE(deliveries.ok()) << deliveries.error().ToString();
-  for (std::size_t i = 0; i < messages.size(); ++i) EXPECT_EQ((*deliveries)[i].offset, i);
+  for (std::size_t i = 0; i < 5; ++i) EXPECT_EQ((*deliveries)[i].offset, i);
+  std::size_t left = 1;
+  EXPECT_EQ(rd_kafka_mock_broker_error_stack_cnt(cluster_.get(), kBroker, kProduce, &left),
+            RD_KAFKA_RESP_ERR_NO_ERROR);
+  EXPECT_EQ(left, 0u) << "nothing was refused";
+}
+
+// The beginning of the second call was taken back by the first, when it gave up.
+TEST_F(KafkaMockBrokerTest, NothingFollowsWhatAnotherCallHasTakenBack) {
+  auto bus = OpenWith({{"queue.buffering.max.messages", "10"}});
+  ASSERT_TRUE(bus->Produce(Messages(1), seconds(10)).ok());
+  ASSERT_EQ(rd_kafka_mock_broker_set_down(cluster_.get(), kBroker), RD_KAFKA_RESP_ERR_NO_ERROR);
+  std::thread first([&] {
+    EXPECT_TRUE(bus->Produce(Messages(5), seconds(2)).Is(Code::kUnavailable));
+    rd_kafka_mock_broker_set_up(cluster_.get(), kBroker);
+  });
+  runtime_.SleepFor(milliseconds(500));
+  EXPECT_TRUE(bus->Produce(Messages(20), seconds(10)).Is(Code::kUnavailable));
+  first.join();
+  auto next = bus->Produce(Messages(1), seconds(10));
+  ASSERT_TRUE(next.ok()) << next.error().ToString();
+  EXPECT_EQ(next->front().offset, 1u) << "something of the second call was stored";
 }
 
 TEST_F(KafkaBusTest, AStopEndsWhatWaits) {

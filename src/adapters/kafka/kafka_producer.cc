@@ -95,6 +95,8 @@ struct KafkaProducer::Session {
   std::mutex mutex;
   std::map<std::string, KafkaTopic, std::less<>> topics;  // under mutex
   std::vector<std::shared_ptr<Call>> abandoned;           // under mutex
+  std::mutex hand_over;
+  std::uint64_t purges = 0;  // under hand_over
   // Last, so that it goes first: it may use all of the above.
   std::shared_ptr<KafkaHandle> handle;
 
@@ -133,7 +135,8 @@ Result<std::shared_ptr<KafkaProducer::Session>> KafkaProducer::Current() {
 
 Result<std::shared_ptr<KafkaHandle>> KafkaProducer::Client() {
   SAFFRON_ASSIGN(std::shared_ptr<Session> session, Current());
-  return session->handle;
+  // Whoever serves the client may serve reports, which point into the session.
+  return std::shared_ptr<KafkaHandle>(session, session->handle.get());
 }
 
 void KafkaProducer::Replace(const std::shared_ptr<Session>& broken) {
@@ -160,8 +163,11 @@ Result<std::vector<Delivery>> KafkaProducer::Produce(const std::vector<BusMessag
   SAFFRON_ASSIGN(Produced produced, ProduceOnce(all, deadline));
   if (messages.size() < 2) return std::move(produced.deliveries);
   for (std::size_t i : produced.too_large) {
-    SAFFRON_ASSIGN(Produced alone, ProduceOnce({all[i]}, deadline));
-    produced.deliveries[i] = std::move(alone.deliveries.front());
+    Result<Produced> alone = ProduceOnce({all[i]}, deadline);
+    if (alone.Is(Code::kUnavailable))
+      return UnknownOutcome(alone.error().message());  // of the call
+    if (!alone.ok()) return std::move(alone).error();
+    produced.deliveries[i] = std::move(alone->deliveries.front());
   }
   return std::move(produced.deliveries);
 }
@@ -189,7 +195,18 @@ void KafkaProducer::HandOver(Session& session, Call& call,
                              const std::vector<const BusMessage*>& messages, Instant deadline) {
   Patience patience(runtime_, deadline);
   rd_kafka_t* client = session.handle->get();
+  std::optional<std::uint64_t> purges;
   bool over = false;
+  // Nothing follows what another call has taken back.
+  const auto enqueue = [&](rd_kafka_topic_t* topic, const BusMessage& message, Report& report) {
+    std::lock_guard<std::mutex> lock(session.hand_over);
+    if (purges.value_or(session.purges) != session.purges) return RD_KAFKA_RESP_ERR__PURGE_QUEUE;
+    purges = session.purges;
+    call.open.fetch_add(1, std::memory_order_relaxed);
+    const rd_kafka_resp_err_t code = Enqueue(client, topic, message, report);
+    if (code != RD_KAFKA_RESP_ERR_NO_ERROR) call.open.fetch_sub(1, std::memory_order_acq_rel);
+    return code;
+  };
   for (std::size_t i = 0; i < messages.size(); ++i) {
     Report& report = call.reports[i];
     if (SizeOf(*messages[i]) > max_message_bytes_) {
@@ -199,10 +216,8 @@ void KafkaProducer::HandOver(Session& session, Call& call,
     rd_kafka_topic_t* topic = session.Topic(messages[i]->topic);
     report.code = topic == nullptr ? rd_kafka_last_error() : RD_KAFKA_RESP_ERR__IN_PROGRESS;
     while (report.code == RD_KAFKA_RESP_ERR__IN_PROGRESS && !over) {
-      call.open.fetch_add(1, std::memory_order_relaxed);
-      const rd_kafka_resp_err_t code = Enqueue(client, topic, *messages[i], report);
+      const rd_kafka_resp_err_t code = enqueue(topic, *messages[i], report);
       if (code == RD_KAFKA_RESP_ERR_NO_ERROR) break;
-      call.open.fetch_sub(1, std::memory_order_acq_rel);
       if (code != RD_KAFKA_RESP_ERR__QUEUE_FULL) {
         report.code = code;
       } else if (over = patience.Over(); !over) {
@@ -218,7 +233,11 @@ void KafkaProducer::Await(Session& session, Call& call, Instant deadline) {
   const auto open = [&call] { return call.open.load(std::memory_order_acquire) > 0; };
   while (open() && !patience.Over()) rd_kafka_flush(client, KafkaMilliseconds(kSlice));
   if (!open()) return;
-  rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  {
+    std::lock_guard<std::mutex> lock(session.hand_over);
+    ++session.purges;
+    rd_kafka_purge(client, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT);
+  }
   const Instant until = runtime_.Now() + kPurgePatience;
   while (open() && runtime_.Now() < until) rd_kafka_poll(client, KafkaMilliseconds(kSlice));
 }
@@ -243,7 +262,7 @@ Result<KafkaProducer::Produced> KafkaProducer::ResultOf(
       some_stored = true;
       delivery.partition = static_cast<std::uint32_t>(report.partition);
       delivery.offset = static_cast<std::uint64_t>(report.offset);
-      // Stored by an attempt whose answer was lost, or so librdkafka concludes.
+      // So librdkafka concludes, of an attempt whose answer was lost or of what came after.
       if (report.offset < 0) failure = UnknownOutcome("kafka: an offset is not known");
     } else if (report.code == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
       delivery.refused = TooLarge(SizeOf(*messages[i]));

@@ -19,8 +19,8 @@ namespace saffron {
 
 // A call hands over its messages, has them sent at once and waits for their reports; whoever waits
 // serves the reports of all. A call that gives up takes back everything that is on its way, its own
-// and others': so what is stored of a call is the beginning of it, in every partition, and nothing
-// of it follows later.
+// and others', which end there: so what is stored of a call is the beginning of it, in every
+// partition. One request for each broker may still be stored later.
 //
 // One request at a time, on each connection: a leader that has just begun may refuse a batch and
 // take the next one, as it has no sequence of this client's to compare with; librdkafka (2.0.2, and

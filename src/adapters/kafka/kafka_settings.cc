@@ -7,12 +7,14 @@ namespace saffron {
 namespace {
 
 // What the port's promises rest on.
-constexpr std::array<std::string_view, 22> kReserved = {
+constexpr std::array<std::string_view, 26> kReserved = {
     "acks",
     "allow.auto.create.topics",
     "auto.commit.enable",
     "auto.offset.reset",
+    "batch.size",
     "bootstrap.servers",
+    "delivery.report.only.error",
     "delivery.timeout.ms",
     "enable.auto.commit",
     "enable.auto.offset.store",
@@ -24,11 +26,13 @@ constexpr std::array<std::string_view, 22> kReserved = {
     "max.in.flight",
     "max.in.flight.requests.per.connection",
     "message.max.bytes",
+    "message.send.max.retries",
     "message.timeout.ms",
     "metadata.broker.list",
     "partition.assignment.strategy",
     "partitioner",
     "request.required.acks",
+    "retries",
     "transactional.id",
 };
 

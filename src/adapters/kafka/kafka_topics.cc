@@ -144,15 +144,17 @@ Status KafkaAdmin::AwaitLeaders(const std::vector<TopicSpec>& topics) {
   for (const TopicSpec& topic : topics) {
     while (true) {
       Result<Shape> shape = ShapeOf(topic.name);
-      if (shape.ok() && shape->led &&
-          Offsets(topic.name, shape->partitions, RD_KAFKA_OFFSET_END).ok()) {
-        SAFFRON_TRY(CheckShape(topic, *shape));  // another may have made it, otherwise
-        break;
+      std::string why = "kafka: topic " + topic.name + " has no leader yet";
+      if (shape.ok() && shape->led) {
+        auto ends = Offsets(topic.name, shape->partitions, RD_KAFKA_OFFSET_END);
+        if (ends.ok()) {
+          SAFFRON_TRY(CheckShape(topic, *shape));  // another may have made it, otherwise
+          break;
+        }
+        why = ends.error().message();
       }
       if (!shape.ok() && !shape.Is(Code::kNotFound)) return std::move(shape).error();
-      if (runtime_.Now() >= deadline) {
-        return Unavailable("kafka: topic " + topic.name + " has no leader yet");
-      }
+      if (runtime_.Now() >= deadline) return Unavailable(why);
       if (!runtime_.SleepFor(kLeaderPoll)) return Cancelled("kafka: the process is stopping");
     }
   }
