@@ -64,7 +64,8 @@ class DefinitionReader {
     std::set<std::string> names;
     for (const Member& member : members) {
       if (!names.insert(NameOf(member)).second) {
-        Add(pointer + "/" + NameOf(member), "duplicate_name", "a member stands here twice");
+        Add(pointer + json::PointerStep(NameOf(member)), "duplicate_name",
+            "a member stands here twice");
       }
     }
   }
@@ -102,7 +103,7 @@ class DefinitionReader {
   void ReadClassMember(const Member& member) {
     ClassDefinition& definition = result_.definition;
     std::string name = NameOf(member);
-    std::string pointer = "/" + name;
+    std::string pointer = json::PointerStep(name);
     const Value& value = member.value;
     if (name == "id") {
       ReadText(value, pointer, definition.id);
@@ -148,7 +149,7 @@ class DefinitionReader {
     bool typed = false;
     for (const Member& member : members) {
       std::string name = NameOf(member);
-      std::string pointer = at + "/" + name;
+      std::string pointer = at + json::PointerStep(name);
       const Value& value = member.value;
       if (name == "name") {
         ReadText(value, pointer, property.name);
@@ -189,7 +190,7 @@ class DefinitionReader {
     CheckTwice(*members, at);
     for (const Member& member : *members) {
       std::string name = NameOf(member);
-      std::string pointer = at + "/" + name;
+      std::string pointer = at + json::PointerStep(name);
       if (name == "min" || name == "min_length") {
         ReadBound(member.value, pointer, property.min);
       } else if (name == "max" || name == "max_length") {
@@ -225,7 +226,7 @@ class DefinitionReader {
     Relationship relationship;
     for (const Member& member : members) {
       std::string name = NameOf(member);
-      std::string pointer = at + "/" + name;
+      std::string pointer = at + json::PointerStep(name);
       const Value& value = member.value;
       if (name == "predicate") {
         ReadText(value, pointer, relationship.predicate);

@@ -400,6 +400,20 @@ std::optional<std::vector<Value>> ElementsOf(std::string_view array) {
   return elements;
 }
 
+std::string PointerStep(std::string_view name) {
+  std::string step = "/";
+  for (char c : name) {
+    if (c == '~') {
+      step.append("~0");
+    } else if (c == '/') {
+      step.append("~1");
+    } else {
+      step.push_back(c);
+    }
+  }
+  return step;
+}
+
 double NumberOf(std::string_view raw) {
   double value = 0;
   auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), value);

@@ -89,6 +89,8 @@ std::optional<std::vector<Value>> ElementsOf(std::string_view array);
 
 // The value of a number that the scanner has read: finite or infinite.
 double NumberOf(std::string_view raw);
+// "/name" with '~' and '/' escaped: a step of a pointer (RFC 6901).
+std::string PointerStep(std::string_view name);
 
 // The order of RFC 8785: by UTF-16 code units, of two strings in UTF-8.
 bool LessUtf16(std::string_view a, std::string_view b);

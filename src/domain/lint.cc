@@ -50,6 +50,16 @@ class Linter {
     }
   }
 
+  // Names of a subclass, against a class that it would inherit from now.
+  void CheckSubclass(const ClassDefinition& subclass, const ClassDefinition& ancestor) {
+    for (const Property& property : subclass.properties) {
+      CheckName(property.name, ancestor, "/parent_class");
+    }
+    for (const Relationship& relationship : subclass.relationships) {
+      CheckName(relationship.predicate, ancestor, "/parent_class");
+    }
+  }
+
   void CheckPrimaryKey(const EffectiveClass& effective) {
     if (effective.primary_key.empty() && !definition_.abstract) {
       Add("/properties", "missing_primary_key", "no property is the primary key");
@@ -185,14 +195,17 @@ std::vector<Violation> Ontology::Lint(const ClassDefinition& definition,
   for (const std::string& ancestor : after->ancestors) {
     linter.CheckNamesAgainst(Find(ancestor)->definition);
   }
+  auto before = effective_.find(definition.id);
+  const bool moved = before != effective_.end() && before->second->ancestors != after->ancestors;
   for (const auto& [id, effective] : effective_) {
     const auto& ancestors = effective->ancestors;
-    if (std::find(ancestors.begin(), ancestors.end(), definition.id) != ancestors.end()) {
-      linter.CheckNamesAgainst(Find(id)->definition);
+    if (std::find(ancestors.begin(), ancestors.end(), definition.id) == ancestors.end()) continue;
+    linter.CheckNamesAgainst(Find(id)->definition);
+    for (const std::string& ancestor : after->ancestors) {
+      if (moved) linter.CheckSubclass(Find(id)->definition, Find(ancestor)->definition);
     }
   }
   linter.CheckPrimaryKey(*after);
-  auto before = effective_.find(definition.id);
   if (operation == Operation::kUpdate && before != effective_.end()) {
     linter.CheckCompatible(*before->second, *after);
   }

@@ -57,6 +57,7 @@ TEST(DefinitionTest, EveryViolationIsFound) {
   };
   EXPECT_EQ(codes("[]"), " wrong_type; ");
   EXPECT_EQ(codes(R"({"id":"B"})"), "/id id_mismatch; ");
+  EXPECT_EQ(codes(R"({"x/y":1,"a~b":1})"), "/x~1y unknown_member; /a~0b unknown_member; ");
   EXPECT_EQ(codes(R"({"nonsense":1,"abstract":"yes","properties":{}})"),
             "/nonsense unknown_member; /abstract wrong_type; /properties wrong_type; ");
   EXPECT_EQ(codes(R"({"properties":[{"name":"a-b","type":"string"},{"name":"a"},
@@ -172,6 +173,20 @@ TEST(LintTest, ChangesOfAClassWithInstances) {
             "/properties/2/name duplicate_name; ");
   EXPECT_EQ(lint(Json("Thing", kIdText + kg, R"("parent_class":"Truck",)")),
             "/parent_class inheritance_cycle; ");
+}
+
+TEST(LintTest, ANewParentMustNotHaveNamesOfASubclass) {
+  Ontology ontology =
+      Of({Json("Axled", R"({"name":"axles","type":"string"})", R"("abstract":true,)"),
+          Json("Named", R"({"name":"name","type":"string"})", R"("abstract":true,)"),
+          Json("Thing", kIdText),
+          Json("Truck", R"({"name":"axles","type":"integer"})", R"("parent_class":"Thing",)")});
+  auto lint = [&](const std::string& parent) {
+    return Codes(ontology.Lint(
+        Parse(Json("Thing", kIdText, R"("parent_class":")" + parent + "\",")), Operation::kUpdate));
+  };
+  EXPECT_EQ(lint("Axled"), "/parent_class duplicate_name; ");
+  EXPECT_EQ(lint("Named"), "");
 }
 
 }  // namespace

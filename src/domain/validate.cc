@@ -14,20 +14,6 @@ using json::Value;
 
 constexpr std::size_t kMaxViolations = 100;
 
-std::string PointerTo(std::string_view name) {
-  std::string pointer = "/";
-  for (char c : name) {
-    if (c == '~') {
-      pointer.append("~0");
-    } else if (c == '/') {
-      pointer.append("~1");
-    } else {
-      pointer.push_back(c);
-    }
-  }
-  return pointer;
-}
-
 // One pass over the members of a document or patch. Lives for one call.
 class DocumentCheck {
  public:
@@ -44,7 +30,7 @@ class DocumentCheck {
     for (std::size_t i = 0; i < seen_.size(); ++i) {
       const Property& property = type_.properties[i];
       if (property.required && !seen_[i] && property.default_value.empty()) {
-        Add(PointerTo(property.name), "missing_required", property.name + " is required");
+        Add(json::PointerStep(property.name), "missing_required", property.name + " is required");
       }
     }
     return std::move(violations_);
@@ -54,7 +40,7 @@ class DocumentCheck {
     ForEachMember(patch, [this](std::string_view name, const Value& value) {
       const Property* property = type_.FindProperty(name);
       if (property != nullptr && property->primary_key) {
-        return Add(PointerTo(name), "primary_key_change", "a primary key never changes");
+        return Add(json::PointerStep(name), "primary_key_change", "a primary key never changes");
       }
       if (value.kind == Kind::kNull) return CheckRemoval(name, property);
       // A patch of an object is judged when it is merged.
@@ -95,12 +81,12 @@ class DocumentCheck {
   void CheckRemoval(std::string_view name, const Property* property) {
     if (property == nullptr && type_.FindRelationship(name) == nullptr) return AddUnknown(name);
     if (property != nullptr && property->required) {
-      Add(PointerTo(name), "missing_required", property->name + " is required");
+      Add(json::PointerStep(name), "missing_required", property->name + " is required");
     }
   }
 
   void AddUnknown(std::string_view name) {
-    Add(PointerTo(name), "unknown_property",
+    Add(json::PointerStep(name), "unknown_property",
         "class " + type_.id + " has no property or relationship of this name");
   }
 
@@ -108,7 +94,7 @@ class DocumentCheck {
     if (const Property* property = type_.FindProperty(name)) {
       seen_[static_cast<std::size_t>(property - type_.properties.data())] = true;
       auto wrong = CheckValue(*property, value);
-      if (wrong) Add(PointerTo(name), std::move(wrong->code), std::move(wrong->message));
+      if (wrong) Add(json::PointerStep(name), std::move(wrong->code), std::move(wrong->message));
       return;
     }
     const Relationship* relationship = type_.FindRelationship(name);
@@ -122,17 +108,18 @@ class DocumentCheck {
                 relationship.cardinality == Cardinality::kManyToMany;
     if (!many) {
       if (!IsReference(value)) {
-        Add(PointerTo(name), "wrong_type", "one reference \"Class/id\" is expected");
+        Add(json::PointerStep(name), "wrong_type", "one reference \"Class/id\" is expected");
       }
       return;
     }
     auto elements = json::ElementsOf(value.raw);
     if (!elements) {
-      return Add(PointerTo(name), "wrong_type", "an array of references \"Class/id\" is expected");
+      return Add(json::PointerStep(name), "wrong_type",
+                 "an array of references \"Class/id\" is expected");
     }
     for (std::size_t i = 0; i < elements->size() && violations_.size() < kMaxViolations; ++i) {
       if (IsReference((*elements)[i])) continue;
-      Add(PointerTo(name) + "/" + std::to_string(i), "wrong_type",
+      Add(json::PointerStep(name) + "/" + std::to_string(i), "wrong_type",
           "a reference \"Class/id\" is expected");
     }
   }

@@ -35,6 +35,14 @@ bool HasType(PropertyType type, const Value& value, std::string_view text) {
   return false;
 }
 
+// Integers beyond 2^53 too.
+long double ExactNumberOf(std::string_view raw) {
+  std::int64_t whole = 0;
+  const auto [end, error] = std::from_chars(raw.data(), raw.data() + raw.size(), whole);
+  const bool exact = error == std::errc() && end == raw.data() + raw.size();
+  return exact ? static_cast<long double>(whole) : json::NumberOf(raw);
+}
+
 double LengthInCharacters(std::string_view utf8) {
   std::size_t count = 0;
   for (char c : utf8) count += (static_cast<unsigned char>(c) & 0xc0) != 0x80;
@@ -45,7 +53,7 @@ std::optional<Violation> CheckBounds(const Property& property, const Value& valu
                                      std::string_view text) {
   if (!property.min && !property.max) return std::nullopt;
   bool of_text = value.kind == Kind::kString;
-  double size = of_text ? LengthInCharacters(text) : json::NumberOf(value.raw);
+  const long double size = of_text ? LengthInCharacters(text) : ExactNumberOf(value.raw);
   const char* what = of_text ? "the length" : "the value";
   if (property.min && size < *property.min) {
     return Wrong(of_text ? "too_short" : "too_small", std::string(what) + " is below the minimum");
@@ -60,7 +68,7 @@ std::optional<Violation> CheckBounds(const Property& property, const Value& valu
 bool SameValue(std::string_view allowed, const Value& value) {
   if (value.kind == Kind::kNumber && !allowed.empty() &&
       (allowed[0] == '-' || (allowed[0] >= '0' && allowed[0] <= '9'))) {
-    return json::NumberOf(allowed) == json::NumberOf(value.raw);
+    return ExactNumberOf(allowed) == ExactNumberOf(value.raw);
   }
   if (allowed == value.raw) return true;
   std::string a;

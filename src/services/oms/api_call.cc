@@ -28,12 +28,14 @@ std::optional<std::string_view> NextPiece(std::string_view& rest, std::string_vi
 }
 
 std::optional<std::string_view> PreferredWait(const HttpRequest& request) {
-  std::optional<std::string_view> prefer = request.headers.Find("Prefer");
-  if (!prefer) return std::nullopt;
-  std::string_view rest = *prefer;
-  while (auto piece = NextPiece(rest, ",;")) {
-    if (piece->size() > 5 && EqualsIgnoreCase(piece->substr(0, 5), "wait=")) {
-      return piece->substr(5);
+  for (std::size_t i = 0; i < request.headers.size(); ++i) {
+    const auto header = request.headers.At(i);
+    if (!EqualsIgnoreCase(header.first, "Prefer")) continue;
+    std::string_view rest = header.second;
+    while (auto piece = NextPiece(rest, ",;")) {
+      if (piece->size() > 5 && EqualsIgnoreCase(piece->substr(0, 5), "wait=")) {
+        return piece->substr(5);
+      }
     }
   }
   return std::nullopt;
@@ -52,12 +54,14 @@ std::shared_ptr<HttpStream> ApiCall::StartStream(HttpResponse head) {
 }
 
 Result<std::optional<std::uint64_t>> QueryUnsigned(const HttpRequest& request,
-                                                   std::string_view name, std::uint64_t max) {
+                                                   std::string_view name, std::uint64_t max,
+                                                   std::uint64_t least) {
   std::optional<std::string_view> text = request.Query(name);
   if (!text) return std::optional<std::uint64_t>();
   std::optional<std::uint64_t> number = ParseUnsigned(*text, max);
-  if (number) return number;
-  return Invalid(std::string(name) + " must be a whole number from 0 to " + std::to_string(max));
+  if (number && *number >= least) return number;
+  return Invalid(std::string(name) + " must be a whole number from " + std::to_string(least) +
+                 " to " + std::to_string(max));
 }
 
 Result<bool> QueryFlag(const HttpRequest& request, std::string_view name) {

@@ -38,7 +38,8 @@ using HandlerMap = std::map<std::string_view, ApiHandler>;
 
 // Query parameters. kInvalid names the parameter and what is allowed.
 Result<std::optional<std::uint64_t>> QueryUnsigned(const HttpRequest& request,
-                                                   std::string_view name, std::uint64_t max);
+                                                   std::string_view name, std::uint64_t max,
+                                                   std::uint64_t least = 0);
 Result<bool> QueryFlag(const HttpRequest& request, std::string_view name);
 // "?wait=N", or the wait of a Prefer header; at most 30 s.
 Result<std::optional<Duration>> WaitOf(const HttpRequest& request);

@@ -94,15 +94,15 @@ std::optional<Value> BodyReader::OptionalValue(std::string_view name) {
   return *value;
 }
 
-std::optional<std::uint64_t> BodyReader::OptionalUnsigned(std::string_view name,
-                                                          std::uint64_t max) {
+std::optional<std::uint64_t> BodyReader::OptionalUnsigned(std::string_view name, std::uint64_t max,
+                                                          std::uint64_t least) {
   const Value* value = AskOptional(name, Kind::kNumber, "a number");
   if (value == nullptr) return std::nullopt;
   std::optional<std::uint64_t> number = ParseUnsigned(value->raw, max);
-  if (!number) {
-    Complain(name, "out_of_range", "a whole number from 0 to " + std::to_string(max));
-  }
-  return number;
+  if (number && *number >= least) return number;
+  Complain(name, "out_of_range",
+           "a whole number from " + std::to_string(least) + " to " + std::to_string(max));
+  return std::nullopt;
 }
 
 bool BodyReader::OptionalFlag(std::string_view name, bool otherwise) {
@@ -116,17 +116,7 @@ bool BodyReader::OptionalFlag(std::string_view name, bool otherwise) {
 }
 
 std::string BodyReader::PointerTo(std::string_view name) const {
-  std::string pointer = at_ + "/";
-  for (char c : name) {
-    if (c == '~') {
-      pointer.append("~0");
-    } else if (c == '/') {
-      pointer.append("~1");
-    } else {
-      pointer.push_back(c);
-    }
-  }
-  return pointer;
+  return at_ + json::PointerStep(name);
 }
 
 void BodyReader::Complain(std::string_view name, std::string code, std::string message) {

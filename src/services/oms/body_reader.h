@@ -30,7 +30,8 @@ class BodyReader {
   std::optional<std::vector<json::Value>> OptionalArray(std::string_view name);
   std::optional<std::vector<json::Value>> RequiredArray(std::string_view name);
   std::optional<json::Value> OptionalValue(std::string_view name);
-  std::optional<std::uint64_t> OptionalUnsigned(std::string_view name, std::uint64_t max);
+  std::optional<std::uint64_t> OptionalUnsigned(std::string_view name, std::uint64_t max,
+                                                std::uint64_t least = 0);
   bool OptionalFlag(std::string_view name, bool otherwise);
 
   void Complain(std::string_view name, std::string code, std::string message);

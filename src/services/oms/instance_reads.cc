@@ -113,6 +113,7 @@ void InstanceReads::Register(HandlerMap& handlers) {
   // Without `class` the id may be of several aggregates; min_seq is of one.
   auto instance = [](const ApiCall& call) {
     std::string_view of_class = call.request.Query("class").value_or("");
+    if (of_class.empty()) return AggregateKey{AggregateType::kInstance, ""};
     return AggregateKey::Instance(call.Param("db"), "main", of_class, call.Param("instance"));
   };
   reads_.Register(handlers,

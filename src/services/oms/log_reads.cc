@@ -168,7 +168,8 @@ Result<HttpResponse> LogReads::AggregateEvents(const ApiCall& call) {
     }
   }
   events.push_back(']');
-  if (commands.size() == limit && commands.back().number < row.accepted.number) {
+  const SequenceNumber end(std::min(row.accepted.number.value, to.value_or(kMaxSequence)));
+  if (commands.size() == limit && commands.back().number < end) {
     object.Number("next_seq", commands.back().number.value + 1);
   } else {
     object.Null("next_seq");

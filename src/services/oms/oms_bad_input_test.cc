@@ -75,7 +75,16 @@ TEST_F(OmsBadInputTest, FieldsThatAreNotKnownOrMissing) {
             400);
   EXPECT_EQ(home_.Post("/api/v1/query/logistics", R"({"cursor":"from another world"})").status,
             400);
-  EXPECT_EQ(home_.Post("/api/v1/query/logistics", R"({"limit":0})").status, 400);
+  Reply limit = home_.Post("/api/v1/query/logistics", R"({"limit":0})");
+  EXPECT_EQ(limit.status, 400);
+  EXPECT_EQ(limit.Text("/errors/0/message"), "a whole number from 1 to 1000");
+  Reply page = home_.Get("/api/v1/events?limit=0");
+  EXPECT_EQ(page.status, 400);
+  EXPECT_EQ(page.Text("/message"), "limit must be a whole number from 1 to 1000");
+  Reply bulk = home_.Post("/api/v1/instances/logistics/async/Order/bulk-create",
+                          R"({"instances":[{"id":"A"},5]})");
+  EXPECT_EQ(bulk.status, 400);
+  EXPECT_EQ(bulk.Text("/errors/0/pointer"), "/instances/1");
   EXPECT_EQ(home_.Post("/api/v1/graph-query/logistics", R"({"hops":[{}]})").status, 400);
 }
 
@@ -114,6 +123,18 @@ TEST_F(OmsBadInputTest, ClassesAreOfTheirGrammarAndKnownToTheirInstances) {
   EXPECT_EQ(status_of(R"({"id":"Leg","parent_class":"Nobody","properties":[]})"), 422);
   EXPECT_EQ(home_.Get(kClasses + "/Leg").status, 404);
   EXPECT_EQ(home_.Get("/api/v1/instance/logistics/class/Leg/instances").status, 404);
+}
+
+TEST_F(OmsBadInputTest, MinSeqNeedsTheClassEvenOfAnIdWithColons) {
+  EXPECT_EQ(home_.Get("/api/v1/instance/logistics/instance/A?min_seq=1").status, 400);
+  EXPECT_EQ(home_.Get("/api/v1/instance/logistics/instance/Order:A?min_seq=1").status, 400);
+}
+
+TEST_F(OmsBadInputTest, ABulkOfWhichNothingIsAcceptedHasFailed) {
+  Reply bulk = home_.Post("/api/v1/instances/logistics/async/Order/bulk-create",
+                          R"({"instances":[{"id":"A","bad":1},{"id":"a b"}]})");
+  EXPECT_EQ(bulk.Text("/status"), "FAILED");
+  EXPECT_EQ(bulk.Number("/result/refused"), 2u);
 }
 
 // Refused, and nothing of it is in the log: neither an event nor a gap in the numbers.

@@ -75,8 +75,8 @@ struct OmsServer::Impl {
 
   void Handle(HttpRequest&& request, Responder responder);
   std::size_t MaxBody(const HttpRequest& head) const {
-    return head.path.ends_with("/bulk-create") ? options.max_bulk_body_bytes
-                                               : options.max_body_bytes;
+    const bool many = head.path.ends_with("/bulk-create") || head.path.ends_with("/transactions");
+    return many ? options.max_bulk_body_bytes : options.max_body_bytes;
   }
 
   const OmsParts parts;

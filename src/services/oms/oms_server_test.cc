@@ -129,6 +129,38 @@ TEST_F(OmsServerTest, AKeyMakesARetryTheSameRequest) {
             400);
 }
 
+TEST_F(OmsServerTest, ATransactionMayBeAsLargeAsABulk) {
+  home_.KeepFollowing();
+  home_.MakeOrders();
+  std::string commands;
+  for (const char* id : {"A", "B", "C"}) {
+    commands.append(commands.empty() ? "" : ",")
+        .append(R"({"op":"create","class":"Order","id":")")
+        .append(id)
+        .append(R"(","data":{"id":")")
+        .append(id)
+        .append(R"(","name":")" + std::string(500'000, 'x') + R"("}})");
+  }
+  Reply many =
+      home_.Post("/api/v1/transactions?db=logistics&wait=10", R"({"commands":[)" + commands + "]}");
+  EXPECT_EQ(many.status, 200) << many.body.substr(0, 300);
+  Reply events = home_.Get(
+      "/api/v1/aggregates/Instance/logistics:main:Order:A/events?limit=1"
+      "&to_seq=1");
+  EXPECT_EQ(events.At("/data/next_seq"), "null");
+}
+
+// RFC 9110: fields of one name are one list.
+TEST_F(OmsServerTest, AWaitMayStandInAnyPreferHeader) {
+  home_.KeepFollowing();
+  home_.MakeOrders();
+  EXPECT_EQ(home_
+                .Do("POST", std::string(kOrders) + "create", R"({"data":{"id":"P"}})",
+                    {{"Prefer", "return=minimal"}, {"Prefer", "wait=10"}})
+                .status,
+            200);
+}
+
 TEST_F(OmsServerTest, ReadsSeeWhatWasWritten) {
   home_.KeepFollowing();
   home_.MakeOrders();

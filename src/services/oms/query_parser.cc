@@ -93,9 +93,7 @@ void CheckClass(BodyReader& body, std::string_view member, const std::string& na
 
 std::uint64_t ReadLimit(BodyReader& body, std::string_view member, std::uint64_t otherwise,
                         std::uint64_t max) {
-  std::uint64_t value = body.OptionalUnsigned(member, max).value_or(otherwise);
-  if (value == 0) body.Complain(member, "out_of_range", "must be at least 1");
-  return value;
+  return body.OptionalUnsigned(member, max, 1).value_or(otherwise);
 }
 
 GraphHop ReadHop(std::string_view json, const std::string& at, std::vector<Violation>& violations) {

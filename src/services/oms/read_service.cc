@@ -22,6 +22,7 @@ Result<ReadGate::Conditions> ConditionsOf(const ApiCall& call, const ReadService
   SAFFRON_ASSIGN(auto min_seq, QueryUnsigned(call.request, "min_seq", kMaxSequence));
   if (min_seq && !conditions.aggregate) return Invalid("min_seq needs an aggregate in the path");
   if (min_seq) {
+    // Without one the id could be read as that of another aggregate.
     if (!SplitAggregateId(*conditions.aggregate).ok()) return Invalid("min_seq needs the class");
     conditions.min_seq = SequenceNumber(*min_seq);
   }
@@ -141,8 +142,7 @@ Result<Position> ReadPosition(std::string_view text, std::string_view name) {
 
 Result<std::uint64_t> LimitOf(const HttpRequest& request, std::uint64_t otherwise,
                               std::uint64_t max) {
-  SAFFRON_ASSIGN(auto limit, QueryUnsigned(request, "limit", max));
-  if (limit && *limit == 0) return Invalid("limit must be at least 1");
+  SAFFRON_ASSIGN(auto limit, QueryUnsigned(request, "limit", max, 1));
   return limit.value_or(otherwise);
 }
 

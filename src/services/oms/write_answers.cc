@@ -249,7 +249,9 @@ std::string ManyJson(const WriteShape& shape, const WriteAnswer& answer,
   std::string body;
   JsonObject object(body);
   object.Text("command_id", answer.request_id.ToString());
-  object.Text("status", finals.empty() ? "PENDING" : failed ? "FAILED" : "COMPLETED");
+  object.Text("status", accepted == 0 || failed ? "FAILED"
+                        : finals.empty()        ? "PENDING"
+                                                : "COMPLETED");
   object.Null("sequence_number");
   if (last) {
     object.Text("position", last->ToString());

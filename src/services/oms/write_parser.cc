@@ -236,7 +236,7 @@ ParsedWrite WriteParser::BulkCreate() const {
   for (std::size_t i = 0; instances && i < instances->size(); ++i) {
     const json::Value& value = (*instances)[i];
     if (value.kind != json::Kind::kObject) {
-      body.Complain("instances/" + std::to_string(i), "wrong_type", "an object is expected");
+      body.Add({{"/instances/" + std::to_string(i), "wrong_type", "an object is expected"}});
       break;
     }
     WriteCommand command;
