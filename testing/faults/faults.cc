@@ -124,16 +124,18 @@ bool FaultPlan::Leave(std::string_view name, const FaultStep& step) {
   return !process_.crashed();
 }
 
-void FaultPlan::RunLate(Duration delay, std::function<void()> body) {
+void FaultPlan::RunLate(std::string_view name, std::function<void()> body) {
   SimProcess& environment = environment_;
-  ++counts_.under_way;
-  late_tasks_.Spawn(
-      "late", [&environment, &counts = counts_, era = counts_.era, delay, body = std::move(body)] {
-        environment.SleepFor(delay);
-        environment.SchedulingPoint("late put");
-        --counts.under_way;
-        if (counts.era == era) body();  // in the same step: power is not cut in between
-      });
+  FaultCounts& counts = counts_;
+  const std::uint64_t& era = counts.eras[static_cast<std::size_t>(StoreOf(name))];
+  ++counts.under_way;
+  late_tasks_.Spawn("late", [&environment, &counts, &era, of = era,
+                             delay = RandomUpTo(rates_.late_max), body = std::move(body)] {
+    environment.SleepFor(delay);
+    environment.SchedulingPoint("late put");
+    --counts.under_way;
+    if (era == of) body();  // in the same step: power is not cut in between
+  });
 }
 
 }  // namespace saffron

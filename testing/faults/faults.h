@@ -75,19 +75,21 @@ struct FaultRates {
   Duration pause_max = seconds(8);
 };
 
+enum class Store { kObjects, kRegistry, kBus, kGraph, kSearch, kCount };
+
 struct FaultCounts {
   std::array<std::uint64_t, static_cast<std::size_t>(FaultKind::kCount)> by_kind{};
   std::map<std::pair<std::string, FaultKind>, std::uint64_t> by_call;
   std::uint64_t calls = 0;
   std::uint64_t under_way = 0;  // late effects that have not landed
-  // Late effects of an earlier one are gone: everything lost power in between.
-  std::uint64_t era = 0;
+  // Of each store. Late effects of an earlier one are gone: everything lost power in between, or a
+  // broker that died lost its tail, and what was still in its sockets.
+  std::array<std::uint64_t, static_cast<std::size_t>(Store::kCount)> eras{};
 
   std::uint64_t Of(FaultKind kind) const { return by_kind[static_cast<std::size_t>(kind)]; }
 };
 
 // Of a whole store, for all processes alike.
-enum class Store { kObjects, kRegistry, kBus, kGraph, kSearch, kCount };
 std::string_view StoreName(Store store);
 enum class StoreTrouble { kNone, kAway, kFull };
 using StoreTroubles = std::array<StoreTrouble, static_cast<std::size_t>(Store::kCount)>;
@@ -168,7 +170,7 @@ class FaultPlan {
       if (process_.crashed()) return Gone();
     }
     if (in_part && Draw(name, step, FaultKind::kLate, rates_.late)) {
-      RunLate(RandomUpTo(rates_.late_max), in_part);
+      RunLate(name, in_part);
       return Leave(name, step) ? R(Lost(name)) : R(Gone());
     }
     if (in_part && Draw(name, step, FaultKind::kLostAnswer, rates_.lost_answer)) {
@@ -190,7 +192,7 @@ class FaultPlan {
     if (Draw(name, step, FaultKind::kFailBefore, rates_.fail_before)) return Failed(name);
     if (Draw(name, step, FaultKind::kNeverApplied, rates_.never_applied)) return Lost(name);
     if (Draw(name, step, FaultKind::kLate, rates_.late)) {
-      RunLate(RandomUpTo(rates_.late_max), [call] { (void)call(); });
+      RunLate(name, [call] { (void)call(); });
       if (!Leave(name, step)) return Gone();
       return Lost(name);
     }
@@ -215,7 +217,7 @@ class FaultPlan {
   void Count(std::string_view name, FaultKind kind);
   Duration RandomUpTo(Duration most);
   void SleepUpTo(Duration most);
-  void RunLate(Duration delay, std::function<void()> body);
+  void RunLate(std::string_view name, std::function<void()> body);
   static Error Gone() { return Cancelled("the process has crashed"); }
   static Error Failed(std::string_view name) {
     return Unavailable("injected before " + std::string(name));

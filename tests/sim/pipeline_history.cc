@@ -156,6 +156,7 @@ void PipelineHistory::DisturbTopic(const PlannedDisturbance& what) {
     return;
   }
   const std::uint32_t partition = what.pick / 8 % plan_.partitions;
+  ++world_.counts.eras[static_cast<std::size_t>(Store::kBus)];
   world_.bus.Truncate(topic, partition, what.pick / 64 % (state->end_offsets[partition] + 1));
 }
 

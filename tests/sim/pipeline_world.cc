@@ -166,7 +166,7 @@ void PipelineWorld::KeepSinks() {
 void PipelineWorld::CutPower() {
   sim_.Trace("power cut");
   ++power_cuts;
-  ++counts.era;
+  for (std::uint64_t& era : counts.eras) ++era;
   std::vector<PipelineNode*> live;
   for (auto& node : nodes_) {
     if (node->live()) live.push_back(node.get());

@@ -15,6 +15,8 @@ constexpr std::uint64_t kMostCommands = 500;
 constexpr std::uint64_t kMostCommits = 200;
 // What one request reads of the log at most.
 constexpr std::uint64_t kMostSlots = 200;
+// A page that is as long ends, and names the next.
+constexpr std::size_t kFullPageBytes = 16 << 20;
 
 // The aggregate that a path names by type and id. Hidden rows have no such name.
 AggregateKey NamedAggregate(const ApiCall& call) {
@@ -159,7 +161,14 @@ Result<HttpResponse> LogReads::AggregateEvents(const ApiCall& call) {
   object.Text("aggregate_type", AggregateTypeName(key.type)).Text("aggregate_id", key.id);
   std::string& events = object.Key("events");
   events.push_back('[');
+  bool more = commands.size() == limit;
+  SequenceNumber last;
   for (const CommandRow& command : commands) {
+    if (events.size() >= kFullPageBytes) {
+      more = true;
+      break;
+    }
+    last = command.number;
     for (const std::optional<EventLocation>& at : {command.location, command.outcome}) {
       if (!at) continue;
       SAFFRON_ASSIGN(Envelope event, ReadEvent(reads_.context(), *at));
@@ -169,8 +178,8 @@ Result<HttpResponse> LogReads::AggregateEvents(const ApiCall& call) {
   }
   events.push_back(']');
   const SequenceNumber end(std::min(row.accepted.number.value, to.value_or(kMaxSequence)));
-  if (commands.size() == limit && commands.back().number < end) {
-    object.Number("next_seq", commands.back().number.value + 1);
+  if (more && last < end) {
+    object.Number("next_seq", last.value + 1);
   } else {
     object.Null("next_seq");
   }
@@ -193,12 +202,13 @@ Result<HttpResponse> LogReads::Events(const ApiCall& call) {
   std::string& events = object.Key("events");
   events.push_back('[');
   std::uint64_t count = 0;
-  for (std::uint64_t slots = 0; slots < kMostSlots && count < limit; ++slots) {
+  const auto full = [&] { return count >= limit || events.size() >= kFullPageBytes; };
+  for (std::uint64_t slots = 0; slots < kMostSlots && !full(); ++slots) {
     Result<SlotPtr> slot = ReadSlot(reads_.context(), from.slot);
     // Nobody knows yet what the slot will hold: the feed ends before it.
     if (slot.Is(Code::kNotFound)) break;
     if (!slot.ok()) return slot.error();
-    for (; from.ordinal < (*slot)->events.size() && count < limit; ++from.ordinal, ++count) {
+    for (; from.ordinal < (*slot)->events.size() && !full(); ++from.ordinal, ++count) {
       if (events.back() != '[') events.push_back(',');
       AppendLoggedEvent(events, **slot, (*slot)->events[from.ordinal]);
     }

@@ -150,6 +150,40 @@ TEST_F(OmsServerTest, ATransactionMayBeAsLargeAsABulk) {
   EXPECT_EQ(events.At("/data/next_seq"), "null");
 }
 
+TEST_F(OmsServerTest, APageOfLargeEventsEndsAndNamesTheNext) {
+  home_.KeepFollowing();
+  home_.MakeOrders();
+  const std::string large(900'000, 'x');
+  std::uint64_t numbers = 1;
+  ASSERT_EQ(home_.Post(std::string(kOrders) + "create?wait=10", R"({"data":{"id":"L"}})").status,
+            200);
+  for (; numbers < 12; ++numbers) {
+    Reply update = home_.Do(
+        "PUT", std::string(kOrders) + "L/update?wait=10&expected_seq=" + std::to_string(numbers),
+        R"({"data":{"name":")" + large + R"("}})");
+    ASSERT_EQ(update.status, 200) << update.body.substr(0, 300);
+  }
+  const auto page_from = [&](const std::string& path) {
+    Reply page = home_.Get(path);
+    EXPECT_EQ(page.status, 200);
+    EXPECT_LT(page.body.size(), std::size_t{19} << 20);
+    return page;
+  };
+  const std::string history = "/api/v1/aggregates/Instance/logistics:main:Order:L/events?from_seq=";
+  Reply page = page_from(history + "1");
+  const std::uint64_t next = page.Number("/data/next_seq");
+  EXPECT_GT(next, 1u);
+  EXPECT_EQ(page_from(history + std::to_string(next)).At("/data/next_seq"), "null");
+  std::uint64_t seen = 0;
+  std::string from = "0-1-0";
+  for (std::uint64_t count = 1; count > 0; seen += count) {
+    page = page_from("/api/v1/events?limit=1000&from=" + from);
+    from = page.Text("/data/next");
+    count = page.Number("/data/count");
+  }
+  EXPECT_GE(seen, 2 * numbers);
+}
+
 // RFC 9110: fields of one name are one list.
 TEST_F(OmsServerTest, AWaitMayStandInAnyPreferHeader) {
   home_.KeepFollowing();

@@ -154,7 +154,8 @@ constexpr std::string_view kSchemas = R"json({
   "required":["id","class_id","instance_id","sequence_number"]}},
   "edges":{"type":"array","items":{"type":"object","required":["from","predicate","to"]}},
   "paths":{"type":"array","items":{"type":"array","items":{"type":"string"}}},
-  "count":{"type":"integer"},"warnings":{"type":"array","items":{"type":"string"}},
+  "count":{"type":"integer"},"warnings":{"type":"array","items":{"type":"string"},
+    "description":"what cut it: max_nodes, max_edges, max_paths, steps (5,000,000 on paths)"},
   "page":{"type":"object","required":["limit","offset","more"]}}},
 "Event":{"type":"object","required":["position","event"],"properties":{
   "position":{"type":"string"},"event":{"type":"object","required":["event_id","event_type",
