@@ -145,6 +145,9 @@ class Linter {
     if (property.primary_key && !IsScalar(property.type)) {
       Add(at + "/primary_key", "bad_primary_key", "a primary key is a scalar");
     }
+    if (property.primary_key && !property.default_value.empty()) {
+      Add(at + "/default", "bad_default", "a primary key has none: it tells instances apart");
+    }
     CheckAllowed(property, constraints);
     CheckDefault(property, at);
   }

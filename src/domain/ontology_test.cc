@@ -118,6 +118,8 @@ TEST(LintTest, NewClasses) {
   EXPECT_EQ(lint(Json("A", kIdText)), "");
   EXPECT_EQ(lint(Json("A", "")), "/properties missing_primary_key; ");
   EXPECT_EQ(lint(Json("A", "", R"("abstract":true,)")), "");
+  EXPECT_EQ(lint(Json("A", R"({"name":"k","type":"string","primary_key":true,"default":"x"})")),
+            "/properties/0/default bad_default; ");
   EXPECT_EQ(lint(Json("A", "", R"("parent_class":"Thing",)")), "");
   EXPECT_EQ(lint(Json("A", kIdText, R"("parent_class":"Thing",)")),
             "/properties/0/name duplicate_name; ");

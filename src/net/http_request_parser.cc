@@ -2,6 +2,8 @@
 
 #include <boost/asio/buffer.hpp>
 #include <boost/beast/http/error.hpp>
+#include <string>
+#include <utility>
 
 namespace saffron {
 namespace {
@@ -55,15 +57,19 @@ std::size_t HttpRequestParser::Feed(std::string_view bytes) {
   return used;
 }
 
-void HttpRequestParser::Refuse(int status, std::string_view message) {
-  if (!problem_) problem_ = Problem{status, message};
+void HttpRequestParser::Refuse(int status, std::string message) {
+  if (!problem_) problem_ = Problem{status, std::move(message)};
+}
+
+void HttpRequestParser::RefuseBody() {
+  Refuse(413, "request body too large: at most " + std::to_string(max_body_bytes_) + " bytes");
 }
 
 void HttpRequestParser::Explain(const ErrorCode& error) {
   if (error == http::error::header_limit) {
     Refuse(431, "request head too large");
   } else if (error == http::error::body_limit) {
-    Refuse(413, "request body too large");
+    RefuseBody();
   } else if (error == http::error::bad_version) {
     Refuse(400, "not HTTP/1.1 or HTTP/1.0");
   } else {
@@ -84,7 +90,7 @@ void HttpRequestParser::CheckHead() {
 void HttpRequestParser::LimitBody(std::size_t max_bytes) {
   max_body_bytes_ = max_bytes;
   const auto length = content_length();
-  if (length && *length > max_bytes) Refuse(413, "request body too large");
+  if (length && *length > max_bytes) RefuseBody();
 }
 
 bool HttpRequestParser::SplitTarget() {

@@ -8,6 +8,7 @@
 #include <boost/beast/http/basic_parser.hpp>
 #include <cstddef>
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "net/http.h"
@@ -20,7 +21,7 @@ class HttpRequestParser final : public boost::beast::http::basic_parser<true> {
 
   struct Problem {
     int status;
-    std::string_view message;
+    std::string message;
   };
 
   // Feeds bytes until one of: they are used up, the head is complete, the request is complete, or
@@ -55,7 +56,8 @@ class HttpRequestParser final : public boost::beast::http::basic_parser<true> {
   std::size_t on_chunk_body_impl(std::uint64_t, StringView body, ErrorCode& error) override;
   void on_finish_impl(ErrorCode&) override {}
 
-  void Refuse(int status, std::string_view message);
+  void Refuse(int status, std::string message);
+  void RefuseBody();
   void Explain(const ErrorCode& error);
   bool SplitTarget();
 

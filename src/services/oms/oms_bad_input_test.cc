@@ -51,7 +51,9 @@ TEST_F(OmsBadInputTest, BodiesThatAreNotCleanJson) {
   EXPECT_EQ(Create(deep), 400);
   EXPECT_EQ(Create(R"({"data":{"id":"A"}} x)"), 400);
   std::string large = R"({"data":{"id":"A","name":")" + std::string(2 << 20, 'x') + R"("}})";
-  EXPECT_EQ(Create(large), 413);
+  Reply refused = home_.Post(kCreate, large);
+  EXPECT_EQ(refused.status, 413);
+  EXPECT_EQ(refused.Text("/message"), "request body too large: at most 1048576 bytes");
   std::string event = R"({"data":{"id":"A","name":")" + std::string(950 << 10, 'x') + R"("}})";
   EXPECT_EQ(Create(event), 413);
   EXPECT_EQ(home_.Get("/api/v1/instance/logistics/class/Order/count").Number("/count"), 0u);
