@@ -164,8 +164,8 @@ Result<std::vector<Delivery>> KafkaProducer::Produce(const std::vector<BusMessag
   if (messages.size() < 2) return std::move(produced.deliveries);
   for (std::size_t i : produced.too_large) {
     Result<Produced> alone = ProduceOnce({all[i]}, deadline);
-    if (alone.Is(Code::kUnavailable))
-      return UnknownOutcome(alone.error().message());  // of the call
+    // Of the call nobody knows: others of it are stored.
+    if (alone.Is(Code::kUnavailable)) return UnknownOutcome(alone.error().message());
     if (!alone.ok()) return std::move(alone).error();
     produced.deliveries[i] = std::move(alone->deliveries.front());
   }
